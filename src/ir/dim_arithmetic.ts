@@ -1,0 +1,152 @@
+import { leastOf } from './dim_bounds.js';
+import { divideTerms } from './dim_divide.js';
+import { extremumTerms } from './dim_extremum.js';
+import { floorTerms } from './dim_floor.js';
+import { floorDivide } from './dim_integers.js';
+import {
+  addTerms,
+  constant,
+  constantTerms,
+  type Expr,
+  exprOf,
+  multiplyTerms,
+  scaleTerms,
+  subtractTerms,
+  type Term,
+  termsOf,
+} from './dim_terms.js';
+
+/**
+ * Every operation gives undefined where an operand is undefined (unknown), where a constant leaves int64, and where the
+ * result would pass the size limits of `dim_terms.ts`. Between safe integers none allocates.
+ */
+type Operand = Expr | undefined;
+
+export function add(a: Operand, b: Operand): Operand {
+  if (typeof a === 'number' && typeof b === 'number' && Number.isSafeInteger(a + b)) return a + b;
+  return a === undefined || b === undefined ? undefined : exprOf(addTerms(termsOf(a), termsOf(b)));
+}
+
+export function sub(a: Operand, b: Operand): Operand {
+  if (typeof a === 'number' && typeof b === 'number' && Number.isSafeInteger(a - b)) return a - b;
+  return a === undefined || b === undefined ? undefined : exprOf(subtractTerms(termsOf(a), termsOf(b)));
+}
+
+export const neg = (a: Operand): Operand => sub(0, a);
+
+export function mul(a: Operand, b: Operand): Operand {
+  // Adding 0 turns -0 into 0.
+  if (typeof a === 'number' && typeof b === 'number' && Number.isSafeInteger(a * b)) return a * b + 0;
+  return a === undefined || b === undefined ? undefined : exprOf(multiplyTerms(termsOf(a), termsOf(b)));
+}
+
+/** The product; 1 for no factors. */
+export function product(factors: Iterable<Operand>): Operand {
+  let result: Operand = 1;
+  for (const factor of factors) result = mul(result, factor);
+  return result;
+}
+
+/**
+ * The quotient rounded down, as Python's `//`. Undefined for a divisor of 0, and for a symbolic one unless it cancels
+ * (n*m/m, 3*n*m/(2*m)) or is provably greater than a non-negative dividend. A symbolic divisor is taken not to be 0:
+ * the computation that asks would fail there.
+ */
+export function floorDiv(a: Operand, b: Operand): Operand {
+  if (typeof a === 'number' && typeof b === 'number') return b === 0 ? undefined : floorDivideSafe(a, b);
+  const fraction = reduceFraction(a, b);
+  if (fraction === undefined) return undefined;
+  return exprOrUndefined(fraction.kind === 'whole' ? fraction.terms : floorTerms(fraction.numerator, fraction.divisor));
+}
+
+/** The quotient rounded up; defined where `floorDiv` is. */
+export const ceilDiv = (a: Operand, b: Operand): Operand => neg(floorDiv(neg(a), b));
+
+/**
+ * The quotient rounded towards 0, as C and ONNX `Div` on integers do. Undefined where `floorDiv` is, and where the sign
+ * of a symbolic dividend is not provable.
+ */
+export function truncDiv(a: Operand, b: Operand): Operand {
+  // The remainder of safe integers is exact, and so is the division without it.
+  if (typeof a === 'number' && typeof b === 'number') return b === 0 ? undefined : (a - (a % b)) / b + 0;
+  const fraction = reduceFraction(a, b);
+  if (fraction === undefined) return undefined;
+  if (fraction.kind === 'whole') return exprOf(fraction.terms);
+  const { numerator, divisor } = fraction;
+  if (leastOf(numerator) >= 0n) return exprOrUndefined(floorTerms(numerator, divisor));
+  const negated = scaleTerms(numerator, -1n);
+  if (leastOf(negated) < 0n) return undefined;
+  const quotient = floorTerms(negated, divisor);
+  return quotient && exprOf(scaleTerms(quotient, -1n));
+}
+
+/** a - b*floorDiv(a, b): the remainder with the sign of the divisor, as ONNX `Mod` and Python's `%`. */
+export const mod = (a: Operand, b: Operand): Operand => sub(a, mul(b, floorDiv(a, b)));
+
+/** a - b*truncDiv(a, b): the remainder with the sign of the dividend, as C's `%` and ONNX `Mod` with fmod=1. */
+export const fmod = (a: Operand, b: Operand): Operand => sub(a, mul(b, truncDiv(a, b)));
+
+/**
+ * The quotient of a division that is known to leave no remainder, such as the -1 of a Reshape: undefined where the
+ * exact quotient is no sum of products. A symbolic divisor is taken not to be 0: (n*128)/(n*4) = 32, so the caller
+ * answers for n = 0.
+ */
+export function divideExact(a: Operand, b: Operand): Operand {
+  if (a === undefined || b === undefined) return undefined;
+  const divisor = termsOf(b);
+  return divisor.length === 0 ? undefined : exprOrUndefined(divideTerms(termsOf(a), divisor));
+}
+
+export function min(a: Operand, b: Operand): Operand {
+  return typeof a === 'number' && typeof b === 'number' ? Math.min(a, b) : minOf([a, b]);
+}
+
+export function max(a: Operand, b: Operand): Operand {
+  return typeof a === 'number' && typeof b === 'number' ? Math.max(a, b) : maxOf([a, b]);
+}
+
+/** The smallest of one or more. */
+export const minOf = (members: readonly Operand[]): Operand => extremum('min', members);
+
+/** The greatest of one or more. */
+export const maxOf = (members: readonly Operand[]): Operand => extremum('max', members);
+
+function extremum(kind: 'min' | 'max', members: readonly Operand[]): Operand {
+  const known = members.filter((member) => member !== undefined);
+  if (known.length === 0 || known.length < members.length) return undefined;
+  return exprOrUndefined(extremumTerms(kind, known.map(termsOf)));
+}
+
+const exprOrUndefined = (terms: readonly Term[] | undefined): Operand => terms && exprOf(terms);
+
+function floorDivideSafe(a: number, b: number): number {
+  const remainder = a % b;
+  const quotient = (a - remainder) / b + 0;
+  return remainder !== 0 && remainder < 0 !== b < 0 ? quotient - 1 : quotient;
+}
+
+/** A quotient that is exact, or one by a positive constant. */
+type Fraction =
+  | { readonly kind: 'whole'; readonly terms: readonly Term[] }
+  | { readonly kind: 'fraction'; readonly numerator: readonly Term[]; readonly divisor: bigint };
+
+function reduceFraction(a: Operand, b: Operand): Fraction | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  const numerator = termsOf(a);
+  const denominator = termsOf(b);
+  const [lead] = denominator;
+  if (lead === undefined) return undefined;
+  const exact = divideTerms(numerator, denominator);
+  if (exact !== undefined) return { kind: 'whole', terms: exact };
+  if (denominator.length === 1) {
+    const cancelled = divideTerms(numerator, [{ coefficient: 1n, atoms: lead.atoms }]);
+    if (cancelled !== undefined) return positiveDivisor(cancelled, lead.coefficient);
+  }
+  const below = leastOf(numerator) >= 0n && leastOf(subtractTerms(denominator, numerator)) > 0n;
+  return below ? { kind: 'whole', terms: [] } : undefined;
+}
+
+const positiveDivisor = (numerator: readonly Term[], divisor: bigint): Fraction =>
+  divisor > 0n
+    ? { kind: 'fraction', numerator, divisor }
+    : { kind: 'fraction', numerator: scaleTerms(numerator, -1n), divisor: -divisor };

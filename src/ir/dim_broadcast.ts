@@ -1,0 +1,75 @@
+import { rangeOf } from './dim_bounds.js';
+import { asDim, dimEquals, dimKey, provablyDifferent } from './dim_compare.js';
+import { type Dim, type Expr, exprOf, makeAtom, type SymbolicExpr, type Term } from './dim_terms.js';
+
+const maxMembers = 16;
+
+/**
+ * One dimension of two operands under ONNX multidirectional broadcasting, where a side of 1 stretches to the other and
+ * sides that are not 1 must agree; both are non-negative. 'conflict' where no value of the symbols lets them broadcast.
+ * Two sides that may both be 1 give an atom of its own: it is not their maximum, since 0 with 1 gives 0.
+ * Source: "Broadcasting in ONNX" (docs/Broadcasting.md of the ONNX repository).
+ */
+export function broadcastDims(a: Dim | undefined, b: Dim | undefined): { dim: Dim | undefined } | 'conflict' {
+  if (a === undefined || b === undefined) {
+    // An unknown side is 1 or agrees with a side that is not 1.
+    const known = a ?? b;
+    return { dim: provablyDifferent(known, 1) ? known : undefined };
+  }
+  if (a === 1 || dimEquals(a, b)) return { dim: typeof a === 'number' && a !== 1 ? a : b };
+  if (b === 1) return { dim: a };
+  const aStays = provablyDifferent(a, 1);
+  const bStays = provablyDifferent(b, 1);
+  if (aStays && bStays) return provablyDifferent(a, b) ? 'conflict' : { dim: simpler(a, b) };
+  if (aStays) return { dim: a };
+  if (bStays) return { dim: b };
+  return { dim: broadcastAtom(a, b) };
+}
+
+/** As `broadcastDims` for any number of operands; 1 for none. */
+export function broadcastAll(dims: Iterable<Dim | undefined>): { dim: Dim | undefined } | 'conflict' {
+  let result: { dim: Dim | undefined } = { dim: 1 };
+  for (const dim of dims) {
+    const next = broadcastDims(result.dim, dim);
+    if (next === 'conflict') return next;
+    result = next;
+  }
+  return result;
+}
+
+/** What expressions broadcast to; undefined where one is unknown or no dimension, or where they conflict. */
+export function broadcastExprs(exprs: readonly (Expr | undefined)[]): Dim | undefined {
+  const dims = exprs.map(asDim);
+  const result = dims.includes(undefined) ? 'conflict' : broadcastAll(dims);
+  return result === 'conflict' ? undefined : result.dim;
+}
+
+/** Of two dimensions that must be equal: a constant, or else the one whose key sorts first. */
+function simpler(a: Dim, b: Dim): Dim {
+  if (typeof a === 'number') return a;
+  if (typeof b === 'number') return b;
+  return dimKey(a) < dimKey(b) ? a : b;
+}
+
+function broadcastAtom(a: Dim, b: Dim): Dim | undefined {
+  const members = new Map([...membersOf(a), ...membersOf(b)].map((member) => [dimKey(member), member]));
+  if (members.size > maxMembers) return undefined;
+  const sorted = [...members].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, member]) => member);
+  const ranges = sorted.map((member) => rangeOf(typeof member === 'object' ? member.terms : []));
+  const range = {
+    low: ranges.map(({ low }) => low).reduce((left, right) => (left < right ? left : right)),
+    high: ranges.map(({ high }) => high).reduce((left, right) => (left > right ? left : right)),
+  };
+  const terms: Term[] = [{ coefficient: 1n, atoms: [makeAtom({ kind: 'broadcast', members: sorted }, range)] }];
+  const expr = exprOf(terms);
+  return typeof expr === 'object' ? expr : undefined;
+}
+
+function membersOf(dim: Dim): readonly SymbolicExpr[] {
+  if (typeof dim === 'number') return [];
+  const [term, ...others] = dim.terms;
+  const [atom, ...factors] = term!.atoms;
+  const alone = others.length === 0 && factors.length === 0 && term!.coefficient === 1n;
+  if (!alone || atom?.kind !== 'broadcast') return [dim];
+  return atom.members.filter((member) => typeof member === 'object');
+}

@@ -1,0 +1,8 @@
+import type { Graph, Model } from './graph.js';
+import { nestedGraphs } from './topological_order.js';
+
+/** Every graph of a model: the main graph, function bodies, and the subgraphs below them, parents first. */
+export function* modelGraphs(model: Model): Generator<Graph> {
+  yield* nestedGraphs(model.graph);
+  for (const fn of model.functions.values()) yield* nestedGraphs(fn.graph);
+}
