@@ -36,14 +36,14 @@ const header = (source: string): string => `/**
 function kernelLines({ name, kernels }: KernelsFact, lists: TypeLists): string[] {
   const ranges = [...new Map(kernels.map(({ versions }) => [versions.join('-'), versions])).values()];
   ranges.sort(([a], [b]) => a - b);
-  const texts = ranges.map(([first, last]) => {
+  const parts = ranges.map(([first, last]) => {
     const same = kernels.filter(({ versions }) => versions[0] === first && versions[1] === last);
-    const combinations = mergeCombinations(same.map(({ types }) => types));
-    return combinations.map((types) => writeConstraints(types, lists)).join(' ; ');
+    return mergeCombinations(same.map(({ types }) => types)).map((types) => writeConstraints(types, lists));
   });
   return ranges.map(([first, last], index) => {
-    const text = texts[index] !== '-' && texts[index] === texts[index - 1] ? '"' : texts[index];
-    return `${name} ${first}-${last === unbounded ? '' : last} ; ${text}`;
+    const above = parts[index - 1];
+    const written = parts[index]!.map((part, column) => (part !== '-' && part === above?.[column] ? '"' : part));
+    return [`${name} ${first}-${last === unbounded ? '' : last}`, ...written].join(' ; ');
   });
 }
 

@@ -1,5 +1,6 @@
 import { getFloat, getFloats, getTensor } from './attribute.js';
 import type { Node, Value } from './graph.js';
+import { isOverridable } from './overridable.js';
 import { floatTensor, int64Tensor, type Tensor, tensorFromStrings } from './tensor.js';
 
 /**
@@ -9,7 +10,7 @@ import { floatTensor, int64Tensor, type Tensor, tensorFromStrings } from './tens
 export function constantTensor(value: Value | null | undefined): Tensor | undefined {
   if (value === null || value === undefined) return undefined;
   if (value.initializer !== null) {
-    return value.isInput || value.initializer.kind === 'sparse' ? undefined : value.initializer;
+    return isOverridable(value) || value.initializer.kind === 'sparse' ? undefined : value.initializer;
   }
   return value.producer === null ? undefined : constantNodeTensor(value.producer);
 }

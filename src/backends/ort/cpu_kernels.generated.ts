@@ -93,7 +93,7 @@ Atan 22- ; "
 Atanh 9-21 ; T=float
 Atanh 22- ; "
 Attention 23-23 ; T1=float T2=float U=float|bool ; T1=float16 T2=float16 U=bool|float16
-Attention 24- ; "
+Attention 24- ; " ; "
 AveragePool 7-9 ; T=float
 AveragePool 10-10 ; "
 AveragePool 11-18 ; "
@@ -230,8 +230,8 @@ Greater 13- ; "
 GreaterOrEqual 12-15 ; T=$acec T1=bool
 GreaterOrEqual 16- ; "
 GridSample 16-19 ; T1=float T2=float
-GridSample 20-21 ; T1=float T2=float ; T1=double T2=double
-GridSample 22- ; "
+GridSample 20-21 ; " ; T1=double T2=double
+GridSample 22- ; " ; "
 HammingWindow 17- ; T1=int32|int64 T2=$acec
 HannWindow 17- ; T1=int32|int64 T2=$acec
 HardSigmoid 6-21 ; T=float
@@ -342,7 +342,7 @@ NonZero 9-12 ; T=$733c
 NonZero 13- ; "
 Not 1- ; T=bool
 OneHot 9-10 ; T1=float|int64 T2=int64 T3=int64|string ; T1=float|int32|int64 T2=float T3=float ; T1=int64 T2=float T3=int32 ; T1=int64 T2=int32|int64 T3=float ; T1=int32 T2=int32 T3=float
-OneHot 11- ; "
+OneHot 11- ; " ; " ; " ; " ; "
 Optional 15- ; V=$cc26 O=$7027
 OptionalGetElement 15-17 ; O=$7027 V=$cc26
 OptionalGetElement 18- ; O=$6f0a V=$cc26

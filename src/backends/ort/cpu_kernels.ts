@@ -1,12 +1,12 @@
 import { InvariantError } from '../../ir/diagnostic.js';
 import {
-  allowedTypes,
   lineParts,
   linesByName,
   type OperatorSchema,
   operatorSchema,
   parseConstraints,
   schemaDomain,
+  type TypeLists,
   type TypeString,
 } from '../../ir/ops/operator_schema.js';
 import { cpuKernelTables, cpuKernelTypeLists } from './cpu_kernels.generated.js';
@@ -52,9 +52,9 @@ export function hasCpuKernel(
   const schema = operatorSchema(domain, opType, opsetVersion);
   const asked = Object.entries(types).map(([name, type]) => ({
     type,
-    ...(schema ? resolve(schema, name) : { names: [name], allowed: undefined }),
+    ...(schema ? resolve(schema, name) : { names: [name] }),
   }));
-  if (asked.some(({ type, allowed }) => allowed && !allowed.includes(type))) return false;
+  if (asked.some(({ type, allowed }) => allowed?.includes(type) === false)) return false;
   return kernels.some((kernel) =>
     asked.every(({ type, names }) => names.every((name) => kernel.types[name]?.includes(type) ?? true)),
   );
@@ -75,21 +75,15 @@ export function cpuKernels(domain: string, opType: string, opsetVersion: number)
   );
 }
 
-/** What a name in `types` stands for: all names under which a kernel may constrain it, and the types of the schema. */
-function resolve(
-  schema: OperatorSchema,
-  name: string,
-): { names: string[]; allowed: readonly TypeString[] | undefined } {
-  const formals = [
-    ...schema.inputs.map((formal, index) => ({ ...formal, allowed: allowedTypes(schema, 'input', index) })),
-    ...schema.outputs.map((formal, index) => ({ ...formal, allowed: allowedTypes(schema, 'output', index) })),
-  ];
-  const same = formals.filter((formal) => formal.type === name || formal.name === name);
-  const [first] = same;
-  if (first === undefined) {
+/** Every name under which a kernel may constrain what `name` stands for, and the types that the schema allows it. */
+function resolve(schema: OperatorSchema, name: string): { names: readonly string[]; allowed?: readonly string[] } {
+  const formals = [...schema.inputs, ...schema.outputs];
+  const type = name in schema.typeConstraints ? name : formals.find((formal) => formal.name === name)?.type;
+  if (type === undefined) {
     throw new InvariantError(`${schema.name}-${schema.since} has no type parameter, input or output named ${name}`);
   }
-  return { names: [first.type, ...same.map((formal) => formal.name)], allowed: first.allowed };
+  const names = formals.filter((formal) => formal.type === type).map((formal) => formal.name);
+  return { names: [type, ...names], allowed: schema.typeConstraints[type] ?? [type] };
 }
 
 type DomainTable = {
@@ -98,7 +92,7 @@ type DomainTable = {
 };
 
 /** What has been read of the constant text so far: nothing before the first lookup, which keeps start-up fast. */
-const read: { domains?: ReadonlyMap<string, DomainTable>; lists?: ReadonlyMap<string, readonly string[]> } = {};
+const read: { domains?: ReadonlyMap<string, DomainTable>; lists?: TypeLists } = {};
 
 function table(): ReadonlyMap<string, DomainTable> {
   read.domains ??= new Map(

@@ -23,7 +23,7 @@ import { pinnedNames } from './pinned_names.js';
 import { decodeMessage } from './schema.js';
 import { decodeSparseTensor, decodeTensor } from './tensor_codec.js';
 import { decodeType } from './type_codec.js';
-import { describedWire, type GraphWire, type ModelWire } from './wire.js';
+import { describedWire, type GraphWire, type ModelWire, type PartWire } from './wire.js';
 
 export type DecodeOptions = {
   /** The folder external data is read from; without it, a model that has any is refused. */
@@ -124,6 +124,15 @@ const functionFields = [
   'doc_string',
   'metadata_props',
 ] as const;
+
+/** A type that states nothing is kept as it stands. */
+function valueInfoWire(info: ValueInfoProto): PartWire | undefined {
+  const stated = info.type !== undefined && decodeType(info.type, '') !== undefined;
+  return describedWire(
+    info,
+    leftover(info, ['name', 'doc_string', 'metadata_props', ...(stated ? (['type'] as const) : [])]),
+  );
+}
 
 /** Names of the graphs around one, innermost first. */
 type Scope = { readonly values: Map<string, Value>; readonly outer: Scope | undefined };
@@ -253,7 +262,7 @@ class Decoder {
   private define(scope: Scope, value: Value, info: ValueInfoProto | undefined): void {
     scope.values.set(value.name, value);
     if (info !== undefined) {
-      this.describe(value, info, describedWire(info, leftover(info, ['name', 'type', 'doc_string', 'metadata_props'])));
+      this.describe(value, info, valueInfoWire(info));
     }
     if (this.pinned.has(value.name)) this.editor.pin(value);
   }
@@ -357,7 +366,7 @@ class Decoder {
     const stated = decodeType(info.type, at);
     const slot = this.editor.addOutput(graph, value, name, stated);
     if (value.type === undefined && value.graph === graph && stated !== undefined) this.editor.setType(value, stated);
-    this.describe(slot, info, describedWire(info, leftover(info, ['name', 'type', 'doc_string', 'metadata_props'])));
+    this.describe(slot, info, valueInfoWire(info));
     return slot;
   }
 

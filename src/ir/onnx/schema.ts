@@ -159,7 +159,6 @@ export function fieldsOf(message: MessageName): Record<string, FieldSchema> {
   );
 }
 
-/** Fields that `onnx.proto` writes packed; everything else is written one by one. */
 const messageNames = Object.keys(messages) as readonly MessageName[];
 
 const buildRoot = (): protobuf.Root =>
@@ -177,7 +176,21 @@ const buildRoot = (): protobuf.Root =>
 
 const root = buildRoot();
 
-const messageType = (name: MessageName): protobuf.Type => root.lookupType(name);
+const types = new Map<MessageName, protobuf.Type>();
+
+/** Without the defaults that protobufjs lays on prototypes: a field that is not in the file reads as undefined. */
+function messageType(name: MessageName): protobuf.Type {
+  let type = types.get(name);
+  if (type === undefined) {
+    for (const each of messageNames) {
+      const made = root.lookupType(each);
+      for (const field of made.fieldsArray) Reflect.deleteProperty(made.ctor.prototype, field.name);
+      types.set(each, made);
+    }
+    type = root.lookupType(name);
+  }
+  return type;
+}
 
 /** Decodes a message, unknown fields kept; bytes in it are views of `bytes`. Throws what protobufjs throws. */
 export function decodeMessage<T>(name: MessageName, bytes: Uint8Array): T {

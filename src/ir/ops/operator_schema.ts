@@ -136,10 +136,7 @@ export function lineParts(lines: readonly string[]): readonly (readonly string[]
 }
 
 /** Type constraints of a generated table: `T=float|double T1=$1f2e`, the named lists looked up in the table's own. */
-export const parseConstraints = (
-  text: string,
-  lists: ReadonlyMap<string, readonly string[]>,
-): Readonly<Record<string, readonly TypeString[]>> =>
+export const parseConstraints = (text: string, lists: TypeLists): Readonly<Record<string, readonly TypeString[]>> =>
   Object.fromEntries(
     items(text).map((item) => {
       const [parameter, types] = splitAt(item, '=');
@@ -148,13 +145,16 @@ export const parseConstraints = (
     }),
   );
 
+/** `name=type|type` lines by name. */
+export type TypeLists = ReadonlyMap<string, readonly string[]>;
+
 type DomainTable = {
   readonly lines: ReadonlyMap<string, readonly string[]>;
   readonly parsed: Map<string, readonly OperatorSchema[]>;
 };
 
 /** What has been read of the constant text so far: nothing before the first lookup, which keeps start-up fast. */
-const read: { domains?: ReadonlyMap<string, DomainTable>; lists?: ReadonlyMap<string, readonly string[]> } = {};
+const read: { domains?: ReadonlyMap<string, DomainTable>; lists?: TypeLists } = {};
 
 function table(): ReadonlyMap<string, DomainTable> {
   read.domains ??= new Map(
@@ -169,7 +169,7 @@ function parseVersions(domain: string, lines: readonly string[]): readonly Opera
   return lineParts(lines).map((parts) => parseVersion(domain, parts, lists));
 }
 
-function parseVersion(domain: string, parts: readonly string[], lists: ReadonlyMap<string, string>): OperatorSchema {
+function parseVersion(domain: string, parts: readonly string[], lists: TypeLists): OperatorSchema {
   const [head, inputs, outputs, attributes, constraints] = parts;
   if (constraints === undefined) throw new InvariantError(`an operator table line is cut short: ${head}`);
   const [name, since, ...flags] = head!.split(' ');

@@ -1,0 +1,242 @@
+import type { Attribute } from '../../attribute.js';
+import { constantNodeTensor } from '../../constant.js';
+import type { Diagnostic } from '../../diagnostic.js';
+import {
+  calledFunction,
+  describeNode,
+  type Graph,
+  type Model,
+  type ModelFunction,
+  type Node,
+  opsetVersion,
+  rootGraph,
+  type Value,
+} from '../../graph.js';
+import { isOverridable } from '../../overridable.js';
+import type { Tensor } from '../../tensor.js';
+import { type Shape, tensorType, type ValueType } from '../../value_type.js';
+import { type Content, contentOfTensor } from './content.js';
+import { InferenceContext, type InferenceHost, type InferredOutput } from './context.js';
+import { mergeTypes } from './merge.js';
+import { inferenceRule } from './rules.js';
+
+/** Calls of functions inside functions are followed this deep; a cycle of functions ends here. */
+const maxCallDepth = 32;
+
+type Frame = {
+  /** Values of the attributes that the function's nodes refer to. */
+  readonly attributes: ReadonlyMap<string, Attribute>;
+  readonly depth: number;
+};
+
+/**
+ * Types, shapes and known contents of a model's values, inferred when asked for and kept. Rewriting needs no
+ * invalidation as long as it keeps types, which the rewrite driver checks; new nodes are inferred when first asked.
+ */
+export class Inference {
+  readonly model: Model;
+  readonly diagnostics: Diagnostic[] = [];
+  /** How many nodes were inferred so far. */
+  inferredNodes = 0;
+  private readonly types = new Map<Value, ValueType | undefined>();
+  private readonly contents = new Map<Value, Content | undefined>();
+  private readonly done = new Set<Node>();
+  private readonly frame: Frame;
+
+  constructor(model: Model, frame: Frame = { attributes: new Map(), depth: 0 }) {
+    this.model = model;
+    this.frame = frame;
+  }
+
+  /** The type of a value: inferred, completed by what the file declares; undefined where neither knows. */
+  typeOf(value: Value): ValueType | undefined {
+    this.demand(value);
+    return this.types.get(value);
+  }
+
+  shapeOf(value: Value): Shape | undefined {
+    const type = this.typeOf(value);
+    return type?.kind === 'tensor' || type?.kind === 'sparse' ? type.shape : undefined;
+  }
+
+  /** What is known of the elements of a small integer or bool tensor. */
+  contentOf(value: Value): Content | undefined {
+    this.demand(value);
+    return this.contents.get(value);
+  }
+
+  /** Infers every node of the main graph and what it reaches. */
+  inferAll(): void {
+    for (const node of this.model.graph.nodes) this.inferNode(node);
+  }
+
+  /** Forgets a node's results and those of everything that depends on them. Returns how many nodes that were. */
+  invalidate(node: Node): number {
+    const pending = [node];
+    let count = 0;
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if (!this.done.delete(next)) continue;
+      count += 1;
+      for (const output of next.outputs) {
+        if (output === null) continue;
+        this.types.delete(output);
+        this.contents.delete(output);
+        for (const use of output.uses) {
+          const reader = use.kind === 'node' ? use.user : use.user.graph.owner;
+          for (let outer = reader; outer !== null; outer = outer.graph.owner) pending.push(outer);
+        }
+      }
+    }
+    return count;
+  }
+
+  /** Infers what `value` depends on, producers first, without recursion over the length of the graph. */
+  private demand(value: Value): void {
+    if (this.types.has(value)) return;
+    const node = value.producer ?? value.graph.owner;
+    if (value.producer === null && (value.initializer !== null || value.graph.owner === null)) {
+      this.setSource(value);
+      return;
+    }
+    if (node !== null) this.inferNode(node);
+    if (!this.types.has(value)) this.types.set(value, value.type);
+  }
+
+  private setSource(value: Value): void {
+    const { initializer } = value;
+    const dense = initializer?.kind === 'dense' ? initializer : undefined;
+    const overridable = isOverridable(value);
+    const type = dense !== undefined && !overridable ? tensorType(dense.dtype, dense.dims) : value.type;
+    this.types.set(value, type);
+    if (dense !== undefined && !overridable) this.contents.set(value, contentOfTensor(dense));
+  }
+
+  private inferNode(root: Node): void {
+    const stack = [root];
+    while (stack.length > 0) {
+      const node = stack[stack.length - 1]!;
+      if (this.done.has(node)) {
+        stack.pop();
+        continue;
+      }
+      const before = stack.length;
+      for (const input of node.inputs) {
+        const producer = input?.producer;
+        if (producer != null && !this.done.has(producer) && !this.types.has(input!)) stack.push(producer);
+      }
+      if (stack.length > before) continue;
+      stack.pop();
+      this.done.add(node);
+      this.inferOne(node);
+    }
+  }
+
+  private inferOne(node: Node): void {
+    this.inferredNodes += 1;
+    const context = new InferenceContext(
+      node,
+      opsetVersion(node.graph, node.domain) ?? 1,
+      this.resolveAttributes(node),
+      this.hostFor(node),
+    );
+    const fn = calledFunction(node);
+    if (fn !== undefined) this.inferCall(context, fn);
+    else inferenceRule(node.domain, node.opType)?.(context);
+    for (const [index, output] of node.outputs.entries()) {
+      if (output === null) continue;
+      const { type, conflict } = mergeTypes(context.types[index], output.type);
+      if (conflict !== undefined) this.report(node, 'infer/contradiction', `output "${output.name}": ${conflict}`);
+      this.types.set(output, type);
+      this.contents.set(output, context.contents[index]);
+    }
+  }
+
+  private resolveAttributes(node: Node): ReadonlyMap<string, Attribute> {
+    if (rootGraph(node.graph).ownerFunction === null) return node.attributes;
+    const resolved = new Map<string, Attribute>();
+    for (const [name, attribute] of node.attributes) {
+      if (attribute.kind !== 'reference') resolved.set(name, attribute);
+      else {
+        const bound = this.frame.attributes.get(attribute.value);
+        if (bound !== undefined) resolved.set(name, { ...bound, name });
+      }
+    }
+    return resolved;
+  }
+
+  private hostFor(node: Node): InferenceHost {
+    const input = (index: number): Value | null => node.inputs[index] ?? null;
+    return {
+      typeOfInput: (index) => {
+        const value = input(index);
+        return value === null ? undefined : this.typeOf(value);
+      },
+      contentOfInput: (index) => {
+        const value = input(index);
+        return value === null ? undefined : this.contentOf(value);
+      },
+      constantOfInput: (index) => {
+        const value = input(index);
+        return value === null ? undefined : this.constant(value);
+      },
+      inferGraph: (graph, inputs, contents) => this.inferSubgraph(graph, inputs, contents),
+      report: (code, message) => this.report(node, code, message),
+    };
+  }
+
+  private constant(value: Value): Tensor | undefined {
+    if (value.initializer !== null) {
+      return value.initializer.kind === 'dense' && !isOverridable(value) ? value.initializer : undefined;
+    }
+    return value.producer === null ? undefined : constantNodeTensor(value.producer);
+  }
+
+  /** Runs a subgraph with these input types; asking again with others replaces what was inferred inside. */
+  private inferSubgraph(
+    graph: Graph,
+    inputs: readonly (ValueType | undefined)[],
+    contents: readonly (Content | undefined)[] = [],
+  ): InferredOutput[] {
+    this.forgetGraph(graph);
+    for (const [index, input] of graph.inputs.entries()) {
+      this.types.set(input, mergeTypes(inputs[index], input.type).type);
+      this.contents.set(input, contents[index]);
+    }
+    for (const node of graph.nodes) this.inferNode(node);
+    return graph.outputs.map(({ value, type }) => ({
+      type: mergeTypes(this.typeOf(value), type).type,
+      content: this.contentOf(value),
+    }));
+  }
+
+  private forgetGraph(graph: Graph): void {
+    for (const node of graph.nodes) {
+      if (!this.done.delete(node)) continue;
+      for (const output of node.outputs) {
+        if (output === null) continue;
+        this.types.delete(output);
+        this.contents.delete(output);
+      }
+    }
+  }
+
+  private inferCall(context: InferenceContext, fn: ModelFunction): void {
+    if (this.frame.depth >= maxCallDepth) {
+      context.fail('infer/recursive-function', `functions call each other more than ${maxCallDepth} deep`);
+      return;
+    }
+    const attributes = new Map([...fn.attributeDefaults, ...context.attributes]);
+    const body = new Inference(this.model, { attributes, depth: this.frame.depth + 1 });
+    const inputs = fn.graph.inputs.map((_, index) => context.type(index));
+    const contents = fn.graph.inputs.map((_, index) => context.content(index));
+    for (const [index, output] of body.inferSubgraph(fn.graph, inputs, contents).entries()) {
+      context.setType(index, output.type);
+      context.setContent(index, output.content);
+    }
+    this.diagnostics.push(...body.diagnostics);
+  }
+
+  private report(node: Node, code: string, message: string): void {
+    this.diagnostics.push({ code, severity: 'warning', message, where: describeNode(node) });
+  }
+}

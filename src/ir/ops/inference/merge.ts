@@ -1,0 +1,68 @@
+import { dimEquals, formatDim } from '../../dim.js';
+import { formatType, type Shape, type ValueType } from '../../value_type.js';
+
+/** A merged type, or both sides of a contradiction in words. */
+export type Merge = { readonly type: ValueType | undefined; readonly conflict?: string };
+
+/**
+ * Joins what was inferred with what the file declares: the inferred where both know, the declared where only it does.
+ * Different numbers are a contradiction; a declared symbol against an inferred size is not, it names the same thing.
+ */
+export function mergeTypes(inferred: ValueType | undefined, declared: ValueType | undefined): Merge {
+  if (inferred === undefined) return { type: declared };
+  if (declared === undefined) return { type: inferred };
+  const conflict = { type: inferred, conflict: `inferred ${formatType(inferred)}, declared ${formatType(declared)}` };
+  if (inferred.kind !== declared.kind) return conflict;
+  if (inferred.kind === 'tensor' && declared.kind === 'tensor') {
+    const { dtype: a } = inferred;
+    const { dtype: b } = declared;
+    if (a !== undefined && b !== undefined && a !== b) return conflict;
+    const shape = mergeShapes(inferred.shape, declared.shape);
+    if (shape === 'conflict') return conflict;
+    return { type: { kind: 'tensor', dtype: a ?? b, shape } };
+  }
+  if (
+    (inferred.kind === 'sequence' && declared.kind === 'sequence') ||
+    (inferred.kind === 'optional' && declared.kind === 'optional')
+  ) {
+    const { type: element, conflict: inner } = mergeTypes(inferred.element, declared.element);
+    return inner === undefined ? { type: { kind: inferred.kind, element } } : conflict;
+  }
+  return { type: inferred };
+}
+
+function mergeShapes(inferred: Shape | undefined, declared: Shape | undefined): Shape | undefined | 'conflict' {
+  if (inferred === undefined || declared === undefined) return inferred ?? declared;
+  if (inferred.length !== declared.length) return 'conflict';
+  const merged: (Shape[number] | undefined)[] = [];
+  for (const [index, dim] of inferred.entries()) {
+    const other = declared[index];
+    if (typeof dim === 'number' && typeof other === 'number' && dim !== other) return 'conflict';
+    merged.push(dim ?? other);
+  }
+  return merged;
+}
+
+/** What two branches have in common: equal parts stay, the rest becomes unknown. */
+export function commonType(a: ValueType | undefined, b: ValueType | undefined): ValueType | undefined {
+  if (a === undefined || b === undefined || a.kind !== b.kind) return undefined;
+  if (a.kind === 'tensor' && b.kind === 'tensor') {
+    const dtype = a.dtype === b.dtype ? a.dtype : undefined;
+    return { kind: 'tensor', dtype, shape: commonShape(a.shape, b.shape) };
+  }
+  if ((a.kind === 'sequence' && b.kind === 'sequence') || (a.kind === 'optional' && b.kind === 'optional')) {
+    return { kind: a.kind, element: commonType(a.element, b.element) };
+  }
+  return formatType(a) === formatType(b) ? a : undefined;
+}
+
+export function commonShape(a: Shape | undefined, b: Shape | undefined): Shape | undefined {
+  if (a === undefined || b === undefined || a.length !== b.length) return undefined;
+  return a.map((dim, index) => {
+    const other = b[index];
+    return dim !== undefined && other !== undefined && dimEquals(dim, other) ? dim : undefined;
+  });
+}
+
+/** For messages: a dimension or "?". */
+export const dimText = (dim: Shape[number]): string => (dim === undefined ? '?' : formatDim(dim));

@@ -1,0 +1,11 @@
+import type { InferenceRule, InferenceRules } from './context.js';
+import { elementwiseRules } from './elementwise.js';
+
+/** One line a family of operators. */
+const families: readonly InferenceRules[] = [elementwiseRules];
+
+const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));
+
+/** The rule of an operator; undefined where it has none, and its outputs stay unknown. */
+export const inferenceRule = (domain: string, opType: string): InferenceRule | undefined =>
+  rules.get(domain === '' || domain === 'ai.onnx' ? opType : `${domain}:${opType}`);
