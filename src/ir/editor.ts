@@ -175,6 +175,17 @@ export class Editor {
     this.revision += 1;
   }
 
+  /** Makes a graph input with a default a plain initializer that no caller can override. */
+  inputToInitializer(value: Value): void {
+    const data = valueData(value);
+    if (!data.isInput || data.initializer === null) throw new InvariantError(`"${value.name}" has no default`);
+    data.graph.inputs.splice(data.index, 1);
+    for (const [index, input] of data.graph.inputs.entries()) input.index = index;
+    data.isInput = false;
+    data.index = 0;
+    this.revision += 1;
+  }
+
   addInitializer(graph: Graph, tensor: Tensor | SparseTensor, name: string, type?: ValueType): Value {
     const value = this.newValue(graphData(graph), name, type ?? tensorType(tensor.dtype, tensor.dims));
     value.initializer = tensor;

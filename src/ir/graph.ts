@@ -60,6 +60,8 @@ export interface NodeSequence extends Iterable<Node> {
   readonly first: Node | null;
   readonly last: Node | null;
   reversed(): Iterable<Node>;
+  /** The node behind this one, or null at the end. */
+  after(node: Node): Node | null;
 }
 
 export interface Node extends Described {

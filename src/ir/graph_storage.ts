@@ -167,6 +167,10 @@ export class NodeList implements NodeSequence {
     yield* walk(this.first, (node) => node.next);
   }
 
+  after(node: Node): NodeData | null {
+    return nodeData(node).next;
+  }
+
   reversed(): Iterable<NodeData> {
     return { [Symbol.iterator]: () => walk(this.last, (node) => node.previous) };
   }

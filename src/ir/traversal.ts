@@ -6,3 +6,19 @@ export function* modelGraphs(model: Model): Generator<Graph> {
   yield* nestedGraphs(model.graph);
   for (const fn of model.functions.values()) yield* nestedGraphs(fn.graph);
 }
+
+/** Nodes of all graphs, function bodies included. */
+export function countNodes(model: Model): number {
+  let count = 0;
+  for (const graph of modelGraphs(model)) count += graph.nodes.size;
+  return count;
+}
+
+/** Bytes of all initializers, as they lie in a file. */
+export function weightBytes(model: Model): number {
+  let bytes = 0;
+  for (const graph of modelGraphs(model)) {
+    for (const value of graph.initializers) bytes += value.initializer?.byteLength ?? 0;
+  }
+  return bytes;
+}

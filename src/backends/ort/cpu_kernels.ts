@@ -5,6 +5,7 @@ import {
   type OperatorSchema,
   operatorSchema,
   parseConstraints,
+  parseTypeLists,
   schemaDomain,
   type TypeLists,
   type TypeString,
@@ -37,8 +38,9 @@ export type CpuKernels = {
  * the version since `first` alone, since nobody knows that it is right for the versions after: RoiAlign since 16 has a
  * kernel, RoiAlign since 22 has none (`KernelRegistry` in onnxruntime 1.30).
  *
- * No kernel does not mean that a model cannot run: the runtime inlines functions (`isFunction`), puts casts around nodes
- * of float16, and its optimizer replaces some nodes. Nor does a kernel say that the runtime loads models of that opset.
+ * No kernel does not mean that a model cannot run: the runtime inlines functions (`isFunction`), makes a Constant an
+ * initializer, puts casts around nodes of float16, and its optimizer replaces some nodes. Nor does a kernel say that the
+ * runtime loads models of that opset.
  * @throws InvariantError where `types` names neither a type parameter nor an input or output of the schema.
  */
 export function hasCpuKernel(
@@ -108,7 +110,7 @@ function allKernels(operators: DomainTable, opType: string): readonly CpuKernels
 }
 
 function parseKernels(lines: readonly string[]): readonly CpuKernels[] {
-  read.lists ??= linesByName(cpuKernelTypeLists);
+  read.lists ??= parseTypeLists(cpuKernelTypeLists);
   const lists = read.lists;
   return lineParts(lines).flatMap(([head, ...combinations]) => {
     const [, first, last] = /^\w+ (\d+)-(\d*)$/.exec(head!) ?? [];

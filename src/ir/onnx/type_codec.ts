@@ -48,6 +48,9 @@ function decodeElementType(code: number | undefined, where: string): DataType | 
   throw new DiagnosticError({ code: 'load/unknown-data-type', message: `element type ${code} is not known`, where });
 }
 
+/** What exporters write for any unknown size: sizes under such a name need not be equal. */
+const placeholders: ReadonlySet<string> = new Set(['none', '?', '-1', '*', 'unk', 'unknown', 'dynamic', 'null']);
+
 /**
  * A negative size, which some exporters write for "unknown", is unknown. A parameter is one symbol whatever it looks
  * like: `batch-size` is a name, not a difference.
@@ -61,8 +64,7 @@ function decodeShape(dims: readonly DimensionProto[], where: string): Shape {
       const size = toBigint(dim.dim_value);
       return size >= 0n && size <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(size) : undefined;
     }
-    if (!dim.dim_param) return undefined;
-    return symbol(dim.dim_param);
+    return !dim.dim_param || placeholders.has(dim.dim_param.toLowerCase()) ? undefined : symbol(dim.dim_param);
   });
 }
 

@@ -31,7 +31,7 @@ function nameOutputs(graph: Graph, names: Map<Value, string>, identities: Set<Ou
   }
   for (const slot of open) {
     const { value } = slot;
-    const free = value.graph === graph && value.producer !== null && !value.pinned && !settled.has(value);
+    const free = value.graph === graph && isRenamable(value) && !settled.has(value);
     if (free && !isShadowed(value, slot.name)) {
       settled.add(value);
       names.set(value, slot.name);
@@ -39,6 +39,12 @@ function nameOutputs(graph: Graph, names: Map<Value, string>, identities: Set<Ou
     const holder = graph.values.get(slot.name);
     if (holder !== undefined && !names.has(holder)) names.set(holder, '');
   }
+}
+
+/** Node results, and constants of the main graph: a subgraph's output must be produced inside it. */
+function isRenamable({ producer, initializer, isInput, pinned, graph }: Value): boolean {
+  const isConstant = initializer !== null && !isInput && graph.owner === null && graph.ownerFunction === null;
+  return !pinned && (producer !== null || isConstant);
 }
 
 /** Whether a reader inside a subgraph would find another value under `name`. */

@@ -77,7 +77,7 @@ export function operatorVersions(domain: string, opType: string): readonly Opera
   return versions;
 }
 
-/** Every version of every operator, by domain, name and version. Parses the whole table: a few milliseconds. */
+/** Every version of every operator, by domain, name and version. Parses the whole table: some ten milliseconds. */
 export const allOperatorSchemas = (): readonly OperatorSchema[] =>
   [...table()].flatMap(([domain, { lines }]) =>
     [...lines.keys()].flatMap((opType) => operatorVersions(domain, opType)),
@@ -114,11 +114,11 @@ export function allowedTypes(
 /** The domain under the name the schemas use: '' for 'ai.onnx'. */
 export const schemaDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
 
-/** The lines of a generated table under the word they begin with. */
+/** The lines of a generated table under the operator's name that they begin with. */
 export function linesByName(text: string): ReadonlyMap<string, readonly string[]> {
   const byName = new Map<string, string[]>();
   for (const line of text.trim().split('\n')) {
-    const name = line.slice(0, line.search(/[ =]/));
+    const name = line.slice(0, line.indexOf(' '));
     const lines = byName.get(name);
     if (lines) lines.push(line);
     else byName.set(name, [line]);
@@ -135,18 +135,26 @@ export function lineParts(lines: readonly string[]): readonly (readonly string[]
   });
 }
 
+/** The named lists of a generated table. */
+export type TypeLists = ReadonlyMap<string, readonly TypeString[]>;
+
+/** Reads `name=type|type` lines. */
+export const parseTypeLists = (text: string): TypeLists =>
+  new Map(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => splitAt(line, '='))
+      .map(([name, types]) => [name, parseTypes(types)]),
+  );
+
 /** Type constraints of a generated table: `T=float|double T1=$1f2e`, the named lists looked up in the table's own. */
 export const parseConstraints = (text: string, lists: TypeLists): Readonly<Record<string, readonly TypeString[]>> =>
   Object.fromEntries(
-    items(text).map((item) => {
-      const [parameter, types] = splitAt(item, '=');
-      const [list] = lists.get(types) ?? [];
-      return [parameter, (list === undefined ? types : splitAt(list, '=')[1]).split('|').map(typeString)];
-    }),
+    items(text)
+      .map((item) => splitAt(item, '='))
+      .map(([parameter, types]) => [parameter, lists.get(types) ?? parseTypes(types)]),
   );
-
-/** `name=type|type` lines by name. */
-export type TypeLists = ReadonlyMap<string, readonly string[]>;
 
 type DomainTable = {
   readonly lines: ReadonlyMap<string, readonly string[]>;
@@ -164,7 +172,7 @@ function table(): ReadonlyMap<string, DomainTable> {
 }
 
 function parseVersions(domain: string, lines: readonly string[]): readonly OperatorSchema[] {
-  read.lists ??= linesByName(typeLists);
+  read.lists ??= parseTypeLists(typeLists);
   const lists = read.lists;
   return lineParts(lines).map((parts) => parseVersion(domain, parts, lists));
 }
@@ -235,9 +243,12 @@ function splitAt(text: string, separator: string): [string, string] {
   return [text.slice(0, at), text.slice(at + separator.length)];
 }
 
+const parseTypes = (text: string): readonly TypeString[] => text.split('|').map(typeString);
+
 /** A type as the tables write it, in full: `float` is `tensor(float)`, `map(int64,float)` gets its space back. */
 function typeString(token: string): TypeString {
-  const [, wrapper, inner] = /^(tensor|sparse_tensor|seq|optional|map)\((.*)\)$/.exec(token) ?? [];
-  if (wrapper === undefined) return `tensor(${token})`;
-  return `${wrapper as 'map'}(${inner!.replaceAll(',', ', ')})`;
+  const text = token.replaceAll(',', ', ');
+  return isTypeString(text) ? text : `tensor(${text})`;
 }
+
+const isTypeString = (text: string): text is TypeString => /^(tensor|sparse_tensor|seq|optional|map)\(.*\)$/.test(text);

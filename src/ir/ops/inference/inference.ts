@@ -14,10 +14,10 @@ import {
 } from '../../graph.js';
 import { isOverridable } from '../../overridable.js';
 import type { Tensor } from '../../tensor.js';
-import { type Shape, tensorType, type ValueType } from '../../value_type.js';
+import { type Shape, staticShape, tensorType, type ValueType } from '../../value_type.js';
 import { type Content, contentOfTensor } from './content.js';
 import { InferenceContext, type InferenceHost, type InferredOutput } from './context.js';
-import { mergeTypes } from './merge.js';
+import { type DimTrust, mergeTypes } from './merge.js';
 import { inferenceRule } from './rules.js';
 
 /** Calls of functions inside functions are followed this deep; a cycle of functions ends here. */
@@ -42,10 +42,14 @@ export class Inference {
   private readonly contents = new Map<Value, Content | undefined>();
   private readonly done = new Set<Node>();
   private readonly frame: Frame;
+  /** How far the declared types of intermediate values count. */
+  private readonly trust: DimTrust;
 
   constructor(model: Model, frame: Frame = { attributes: new Map(), depth: 0 }) {
     this.model = model;
     this.frame = frame;
+    const isStatic = (input: Value) => input.type?.kind === 'tensor' && staticShape(input.type.shape) !== undefined;
+    this.trust = frame.depth === 0 && model.graph.inputs.every(isStatic) ? 'numbers' : 'rank';
   }
 
   /** The type of a value: inferred, completed by what the file declares; undefined where neither knows. */
@@ -144,7 +148,7 @@ export class Inference {
     else inferenceRule(node.domain, node.opType)?.(context);
     for (const [index, output] of node.outputs.entries()) {
       if (output === null) continue;
-      const { type, conflict } = mergeTypes(context.types[index], output.type);
+      const { type, conflict } = mergeTypes(context.types[index], output.type, this.trust);
       if (conflict !== undefined) this.report(node, 'infer/contradiction', `output "${output.name}": ${conflict}`);
       this.types.set(output, type);
       this.contents.set(output, context.contents[index]);
@@ -199,12 +203,12 @@ export class Inference {
   ): InferredOutput[] {
     this.forgetGraph(graph);
     for (const [index, input] of graph.inputs.entries()) {
-      this.types.set(input, mergeTypes(inputs[index], input.type).type);
+      this.types.set(input, mergeTypes(inputs[index], input.type, this.trust).type);
       this.contents.set(input, contents[index]);
     }
     for (const node of graph.nodes) this.inferNode(node);
     return graph.outputs.map(({ value, type }) => ({
-      type: mergeTypes(this.typeOf(value), type).type,
+      type: mergeTypes(this.typeOf(value), type, this.trust).type,
       content: this.contentOf(value),
     }));
   }

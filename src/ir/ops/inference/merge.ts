@@ -5,19 +5,29 @@ import { formatType, type Shape, type ValueType } from '../../value_type.js';
 export type Merge = { readonly type: ValueType | undefined; readonly conflict?: string };
 
 /**
+ * How far a declared dimension counts where none was inferred: `all`; `numbers` but no symbols, whose names files
+ * reuse for sizes that differ; or only the `rank`, where numbers may stand for one example of a dynamic size.
+ */
+export type DimTrust = 'all' | 'numbers' | 'rank';
+
+/**
  * Joins what was inferred with what the file declares: the inferred where both know, the declared where only it does.
  * Different numbers are a contradiction; a declared symbol against an inferred size is not, it names the same thing.
  */
-export function mergeTypes(inferred: ValueType | undefined, declared: ValueType | undefined): Merge {
-  if (inferred === undefined) return { type: declared };
+export function mergeTypes(
+  inferred: ValueType | undefined,
+  declared: ValueType | undefined,
+  trust: DimTrust = 'all',
+): Merge {
   if (declared === undefined) return { type: inferred };
+  if (inferred === undefined) return { type: trustedPart(declared, trust) };
   const conflict = { type: inferred, conflict: `inferred ${formatType(inferred)}, declared ${formatType(declared)}` };
   if (inferred.kind !== declared.kind) return conflict;
   if (inferred.kind === 'tensor' && declared.kind === 'tensor') {
     const { dtype: a } = inferred;
     const { dtype: b } = declared;
     if (a !== undefined && b !== undefined && a !== b) return conflict;
-    const shape = mergeShapes(inferred.shape, declared.shape);
+    const shape = mergeShapes(inferred.shape, declared.shape, trust);
     if (shape === 'conflict') return conflict;
     return { type: { kind: 'tensor', dtype: a ?? b, shape } };
   }
@@ -25,20 +35,39 @@ export function mergeTypes(inferred: ValueType | undefined, declared: ValueType 
     (inferred.kind === 'sequence' && declared.kind === 'sequence') ||
     (inferred.kind === 'optional' && declared.kind === 'optional')
   ) {
-    const { type: element, conflict: inner } = mergeTypes(inferred.element, declared.element);
+    const { type: element, conflict: inner } = mergeTypes(inferred.element, declared.element, trust);
     return inner === undefined ? { type: { kind: inferred.kind, element } } : conflict;
   }
   return { type: inferred };
 }
 
-function mergeShapes(inferred: Shape | undefined, declared: Shape | undefined): Shape | undefined | 'conflict' {
-  if (inferred === undefined || declared === undefined) return inferred ?? declared;
+function trustedPart(type: ValueType | undefined, trust: DimTrust): ValueType | undefined {
+  if (type === undefined || trust === 'all') return type;
+  if (type.kind === 'tensor') {
+    return { kind: 'tensor', dtype: type.dtype, shape: type.shape?.map((dim) => trustedDim(dim, trust)) };
+  }
+  if (type.kind === 'sequence' || type.kind === 'optional') {
+    return { kind: type.kind, element: trustedPart(type.element, trust) };
+  }
+  return type;
+}
+
+const trustedDim = (dim: Shape[number], trust: DimTrust): Shape[number] =>
+  trust === 'all' || (trust === 'numbers' && typeof dim === 'number') ? dim : undefined;
+
+function mergeShapes(
+  inferred: Shape | undefined,
+  declared: Shape | undefined,
+  trust: DimTrust,
+): Shape | undefined | 'conflict' {
+  if (declared === undefined) return inferred;
+  if (inferred === undefined) return declared.map((dim) => trustedDim(dim, trust));
   if (inferred.length !== declared.length) return 'conflict';
   const merged: (Shape[number] | undefined)[] = [];
   for (const [index, dim] of inferred.entries()) {
     const other = declared[index];
     if (typeof dim === 'number' && typeof other === 'number' && dim !== other) return 'conflict';
-    merged.push(dim ?? other);
+    merged.push(dim ?? trustedDim(other, trust));
   }
   return merged;
 }

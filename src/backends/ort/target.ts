@@ -1,0 +1,83 @@
+import type { DataType } from '../../ir/data_type.js';
+import type { QuantizationScheme, QuantizedRole, TargetProfile } from '../../passes/target_profile.js';
+import { hasCpuKernel } from './cpu_kernels.js';
+
+/** ONNX Runtime 1.30 loads opset 26 and refuses 27 (measured); IR version 11 is what it reads without complaint. */
+const opset = { min: 1, max: 26 } as const;
+const irVersion = 13;
+
+/**
+ * Operators with 8-bit CPU kernels, as QDQ node units: every neighbour in 8 bits saves a conversion. ConvTranspose has
+ * no such kernel in 1.30 and gains only the size of its weights.
+ */
+const roles: Readonly<Record<string, QuantizedRole>> = {
+  Conv: 'compute',
+  ConvTranspose: 'compute',
+  Gemm: 'compute-float-output',
+  MatMul: 'compute-float-output',
+  Add: 'carry',
+  Mul: 'carry',
+  AveragePool: 'carry',
+  GlobalAveragePool: 'carry',
+  Concat: 'carry',
+  LeakyRelu: 'carry',
+  Sigmoid: 'carry',
+  MaxPool: 'move',
+  Reshape: 'move',
+  Flatten: 'move',
+  Transpose: 'move',
+  Squeeze: 'move',
+  Unsqueeze: 'move',
+  Relu: 'absorb',
+  Clip: 'absorb',
+};
+
+const u8s8 = (limit: 127 | 64): QuantizationScheme => ({
+  activation: { dtype: 'uint8', symmetric: false },
+  weight: { dtype: 'int8', perChannel: true, limit },
+  bias: 'int32',
+  roles,
+});
+
+const s8s8: QuantizationScheme = {
+  activation: { dtype: 'int8', symmetric: false },
+  weight: { dtype: 'int8', perChannel: true, limit: 127 },
+  bias: 'int32',
+  roles,
+};
+
+export const ortCpu: TargetProfile = {
+  name: 'ort-cpu',
+  summary: 'ONNX Runtime on the CPU',
+  opset,
+  irVersion,
+  domains: ['ai.onnx.ml', 'com.microsoft'],
+  runs(domain, opType, version, dtype?: DataType) {
+    const kernel = hasCpuKernel(domain, opType, version);
+    return kernel === true && dtype !== undefined ? undefined : kernel;
+  },
+  refuses: {},
+  fusesItself: ['Conv+activation', 'Conv+Add+activation', 'MatMul+Add', 'LayerNormalization', 'Gelu', 'Attention'],
+  precisions: ['fp32', 'int8'],
+  // Without VNNI the kernels add pairs of u8·s8 products in 16 bits, which full-range weights saturate.
+  int8: { vnni: u8s8(127), amx: u8s8(127), avx512: u8s8(64), avx2: u8s8(64), arm: s8s8, default: u8s8(64) },
+};
+
+export const ortCuda: TargetProfile = {
+  name: 'ort-cuda',
+  summary: 'ONNX Runtime on an NVIDIA GPU',
+  opset,
+  irVersion,
+  domains: ['ai.onnx.ml', 'com.microsoft'],
+  runs: () => undefined,
+  refuses: {
+    QLinearConv: 'it falls back to the CPU',
+    QLinearMatMul: 'it falls back to the CPU',
+    ConvInteger: 'it falls back to the CPU',
+  },
+  fusesItself: ['Conv+activation', 'LayerNormalization', 'Gelu', 'Attention'],
+  precisions: ['fp32', 'fp16', 'bf16'],
+  int8: {},
+  int8Refusal:
+    'ONNX Runtime has no 8-bit CUDA kernels for convolutions and matrix products: the model would run dequantized, or on the CPU. fp16 is the fast precision there',
+};

@@ -1,0 +1,99 @@
+import type { RunningModel } from '../calibrate/runner.js';
+import type { SampleSource } from '../calibrate/sources/source.js';
+import type { Model, OutputSlot, Value } from '../ir/graph.js';
+import type { Tensor } from '../ir/tensor.js';
+import { formatType, type ValueType } from '../ir/value_type.js';
+import { ErrorAccumulator, type OutputError } from './output_error.js';
+import { type Tolerance, toleranceViolation } from './tolerance.js';
+
+export type OutputComparison = {
+  readonly name: string;
+  readonly error: OutputError;
+  /** Why it is out of tolerance; undefined where it is within. */
+  readonly violation: string | undefined;
+};
+
+export type Comparison = {
+  /** Differences in names, order, types or shapes of inputs and outputs, in words. */
+  readonly signature: readonly string[];
+  readonly outputs: readonly OutputComparison[];
+  readonly samples: number;
+  readonly passed: boolean;
+};
+
+/** What a caller sees of a model: its inputs that need feeding, and its outputs. */
+export function signatureDifferences(reference: Model, candidate: Model): string[] {
+  const differences: string[] = [];
+  const compare = (kind: string, a: readonly (Value | OutputSlot)[], b: readonly (Value | OutputSlot)[]) => {
+    const names = (parts: readonly { readonly name: string }[]) => parts.map(({ name }) => name).join(', ');
+    if (names(a) !== names(b)) differences.push(`${kind}s are named ${names(b)}, were ${names(a)}`);
+    else {
+      for (const [index, part] of a.entries()) {
+        if (!sameType(part.type, b[index]!.type)) {
+          differences.push(`${kind} "${part.name}" is ${formatType(b[index]!.type)}, was ${formatType(part.type)}`);
+        }
+      }
+    }
+  };
+  compare('input', fedInputs(reference), fedInputs(candidate));
+  compare('output', reference.graph.outputs, candidate.graph.outputs);
+  return differences;
+}
+
+/** Inputs a caller has to feed: those without a default. */
+export const fedInputs = (model: Model): Value[] =>
+  model.graph.inputs.filter(({ initializer }) => initializer === null);
+
+const sameType = (a: ValueType | undefined, b: ValueType | undefined): boolean => formatType(a) === formatType(b);
+
+/**
+ * Runs both models on every sample and measures how far the candidate's outputs are from the reference's.
+ * @throws DiagnosticError where a model does not run.
+ */
+export async function compareOutputs(
+  reference: RunningModel,
+  candidate: RunningModel,
+  outputs: readonly string[],
+  source: SampleSource,
+  tolerance: Tolerance,
+  options: { readonly limit?: number; onSample?(done: number, total: number | undefined): void } = {},
+): Promise<Omit<Comparison, 'signature'>> {
+  const errors = new Map(outputs.map((name) => [name, new ErrorAccumulator()]));
+  const shapes = new Map<string, string>();
+  const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
+  let samples = 0;
+  for await (const sample of source.samples()) {
+    const expected = await reference.run(sample.feeds);
+    const actual = await candidate.run(sample.feeds);
+    for (const name of outputs) {
+      const difference = addOutput(errors.get(name)!, expected.get(name), actual.get(name));
+      if (difference !== undefined && !shapes.has(name)) shapes.set(name, `${difference} on sample ${sample.name}`);
+    }
+    samples += 1;
+    options.onSample?.(samples, total);
+    if (samples === options.limit) break;
+  }
+  const compared = outputs.map((name): OutputComparison => {
+    const error = errors.get(name)!.result();
+    return { name, error, violation: shapes.get(name) ?? toleranceViolation(error, tolerance) };
+  });
+  return {
+    outputs: compared,
+    samples,
+    passed: samples > 0 && compared.every(({ violation }) => violation === undefined),
+  };
+}
+
+function addOutput(
+  errors: ErrorAccumulator,
+  expected: Tensor | undefined,
+  actual: Tensor | undefined,
+): string | undefined {
+  if (expected === undefined && actual === undefined) return undefined;
+  if (expected === undefined || actual === undefined) return 'only one of the models gives it';
+  const given = `${actual.dtype}[${actual.dims}]`;
+  const wanted = `${expected.dtype}[${expected.dims}]`;
+  if (given !== wanted) return `is ${given}, was ${wanted}`;
+  errors.add(expected, actual);
+  return undefined;
+}

@@ -1,0 +1,44 @@
+import type { OutputError } from './output_error.js';
+
+/** What an output may differ by; a bound that is left out does not count. */
+export type Tolerance = {
+  /** |error| ≤ absolute + relative · peak, peak being the largest |reference| of the output. */
+  readonly absolute: number;
+  readonly relative: number;
+  readonly minSqnr?: number;
+  readonly minCosine?: number;
+  /** Share of integer, bool or string elements that may differ. */
+  readonly discrete: number;
+};
+
+/**
+ * What follows from a precision. fp32: sums regrouped over deep networks, 1e-4 of the output's peak. int8: 8-bit
+ * networks keep 10 to 40 dB; under 8 dB an answer is no longer the same answer. Integer outputs such as a class index
+ * may flip where two scores are close.
+ */
+export const tolerances = {
+  fp32: { absolute: 1e-5, relative: 1e-3, minSqnr: 50, discrete: 0.001 },
+  int8: { absolute: Number.POSITIVE_INFINITY, relative: 0, minSqnr: 8, minCosine: 0.9, discrete: 0.2 },
+} as const satisfies Record<string, Tolerance>;
+
+/** Why an output is out of tolerance, or undefined. */
+export function toleranceViolation(error: OutputError, tolerance: Tolerance): string | undefined {
+  const bound = tolerance.absolute + tolerance.relative * error.peak;
+  if (error.nonFiniteMismatches > 0)
+    return `${error.nonFiniteMismatches} elements are NaN or infinite on one side only`;
+  if (error.maxAbsolute > bound) return `largest error ${format(error.maxAbsolute)} is over ${format(bound)}`;
+  const significant = error.maxAbsolute > tinyError(error);
+  if (tolerance.minSqnr !== undefined && significant && error.sqnr < tolerance.minSqnr) {
+    return `SQNR ${error.sqnr.toFixed(1)} dB is under ${tolerance.minSqnr} dB`;
+  }
+  if (tolerance.minCosine !== undefined && significant && error.cosine < tolerance.minCosine) {
+    return `cosine ${error.cosine.toFixed(4)} is under ${tolerance.minCosine}`;
+  }
+  const share = error.elements === 0 ? 0 : error.discreteMismatches / error.elements;
+  return share > tolerance.discrete ? `${error.discreteMismatches} of ${error.elements} elements differ` : undefined;
+}
+
+/** Ratios mean nothing where reference and error are both rounding noise. */
+const tinyError = ({ peak }: OutputError): number => Math.max(1e-6, peak * 1e-6);
+
+const format = (value: number): string => value.toPrecision(3);

@@ -1,0 +1,143 @@
+import { type Diagnostic, DiagnosticError, formatDiagnostic, InvariantError } from '../ir/diagnostic.js';
+import { Editor } from '../ir/editor.js';
+import type { Model } from '../ir/graph.js';
+import { Inference } from '../ir/ops/inference/inference.js';
+import { countNodes, modelGraphs } from '../ir/traversal.js';
+import { verifyModel } from '../ir/verifier.js';
+import type { Decline, Evaluator, Pass, PassContext } from './pass.js';
+import type { TargetProfile } from './target_profile.js';
+
+/** One line of a pipeline, with the reason it stands where it stands; or lines repeated until none changes anything. */
+export type PipelineStep =
+  | { readonly pass: Pass; readonly reason: string }
+  | { readonly repeat: readonly PipelineStep[]; readonly atMost: number; readonly reason: string };
+
+export type PassReport = {
+  readonly pass: string;
+  readonly changes: number;
+  readonly nodesBefore: number;
+  readonly nodesAfter: number;
+  readonly milliseconds: number;
+};
+
+export type PipelineReport = {
+  readonly passes: readonly PassReport[];
+  readonly diagnostics: readonly Diagnostic[];
+  readonly declines: readonly { readonly rule: string; readonly where: string; readonly reason: string }[];
+};
+
+export type PipelineOptions = {
+  readonly target: TargetProfile;
+  readonly evaluate?: Evaluator;
+  readonly maxGrowthBytes?: number;
+  /** Infers all types again after each pass and reports contradictions as errors of that pass. */
+  readonly verifyTypes?: boolean;
+  /** Called before each pass, for progress. */
+  onPass?(name: string): void;
+};
+
+const defaultMaxGrowthBytes = 256 * 1024;
+
+/** Near misses are for people to read: past this many, the rest is only counted by rule. */
+const maxDeclines = 10_000;
+
+/**
+ * Runs passes over a model in place. After each, the structure is verified.
+ * @throws InvariantError naming the pass that broke the model.
+ */
+export async function runPipeline(
+  model: Model,
+  steps: readonly PipelineStep[],
+  options: PipelineOptions,
+): Promise<PipelineReport> {
+  return new PipelineRun(model, options).run(steps);
+}
+
+class PipelineRun {
+  private readonly context: PassContext;
+  private readonly options: PipelineOptions;
+  private readonly passes: PassReport[] = [];
+  private readonly diagnostics: Diagnostic[] = [];
+  private readonly declines: Decline[] = [];
+
+  constructor(model: Model, options: PipelineOptions) {
+    this.options = options;
+    this.context = {
+      model,
+      editor: new Editor(model),
+      inference: new Inference(model),
+      target: options.target,
+      ...(options.evaluate && { evaluate: options.evaluate }),
+      maxGrowthBytes: options.maxGrowthBytes ?? defaultMaxGrowthBytes,
+      report: (diagnostic) => this.diagnostics.push(diagnostic),
+      decline: (decline) => {
+        if (this.declines.length < maxDeclines) this.declines.push(decline);
+      },
+    };
+  }
+
+  async run(steps: readonly PipelineStep[]): Promise<PipelineReport> {
+    await this.steps(steps);
+    return {
+      passes: this.passes,
+      diagnostics: [...this.context.inference.diagnostics, ...this.diagnostics],
+      declines: this.declines.map(({ rule, node, reason }) => ({ rule, where: node.name || node.opType, reason })),
+    };
+  }
+
+  private async steps(steps: readonly PipelineStep[]): Promise<boolean> {
+    let changed = false;
+    for (const step of steps) {
+      if ('pass' in step) changed = (await this.pass(step.pass)) || changed;
+      else changed = (await this.repeat(step.repeat, step.atMost)) || changed;
+    }
+    return changed;
+  }
+
+  private async repeat(steps: readonly PipelineStep[], atMost: number): Promise<boolean> {
+    let changed = false;
+    for (let round = 0; round < atMost; round += 1) {
+      if (!(await this.steps(steps))) return changed;
+      changed = true;
+    }
+    return changed;
+  }
+
+  private async pass(pass: Pass): Promise<boolean> {
+    const { context } = this;
+    this.options.onPass?.(pass.name);
+    const { revision } = context.editor;
+    const nodesBefore = countNodes(context.model);
+    const start = performance.now();
+    const graphs = pass.scope === 'model' ? [context.model.graph] : [...modelGraphs(context.model)].reverse();
+    for (const graph of graphs) await pass.run(graph, context);
+    const changes = context.editor.revision - revision;
+    if (changes > 0) this.verify(pass);
+    this.passes.push({
+      pass: pass.name,
+      changes,
+      nodesBefore,
+      nodesAfter: countNodes(context.model),
+      milliseconds: performance.now() - start,
+    });
+    return changes > 0;
+  }
+
+  private verify(pass: Pass): void {
+    const broken = verifyModel(this.context.model).find(({ severity }) => severity === 'error');
+    if (broken !== undefined) throw brokenBy(pass, broken);
+    if (!this.options.verifyTypes) return;
+    const fresh = new Inference(this.context.model);
+    fresh.inferAll();
+    const known = new Set(this.context.inference.diagnostics.map(formatDiagnostic));
+    const contradiction = fresh.diagnostics.find((diagnostic) => !known.has(formatDiagnostic(diagnostic)));
+    if (contradiction !== undefined) throw brokenBy(pass, contradiction);
+  }
+}
+
+const brokenBy = (pass: Pass, diagnostic: Diagnostic): InvariantError =>
+  new InvariantError(
+    `pass ${pass.name} broke the model: ${formatDiagnostic(diagnostic)}. ` +
+      `Reproduce with: onnxopt simplify MODEL.onnx -o out.onnx --stop-after ${pass.name}`,
+    { cause: new DiagnosticError(diagnostic) },
+  );

@@ -1,0 +1,258 @@
+// values that 8-bit nodes read or write => QuantizeLinear, DequantizeLinear; their weights and biases => integers
+// Needs: a placement and a range for each value that has no known one.
+import { intAttribute } from '../../ir/attribute.js';
+import { constantTensor } from '../../ir/constant.js';
+import { DiagnosticError } from '../../ir/diagnostic.js';
+import type { Editor } from '../../ir/editor.js';
+import { type Graph, type Node, opsetVersion, type Value } from '../../ir/graph.js';
+import { knownRange } from '../../ir/ops/known_ranges.js';
+import { floatTensor, type Tensor, tensorData, tensorFromData } from '../../ir/tensor.js';
+import { definePass, type Pass } from '../pass.js';
+import type { QuantizationScheme } from '../target_profile.js';
+import { type ComputeNode, dataInputs, type Placement } from './placement.js';
+import { type ActivationParameters, activationParameters, type Range, type Ranges } from './ranges.js';
+import { biasFloors, channelMaxima, quantizeBias, quantizeWeight, weightScales } from './weights.js';
+
+const name = 'insert-qdq';
+
+export const insertQdq = (placement: Placement, ranges: Ranges, scheme: QuantizationScheme): Pass =>
+  definePass({
+    name,
+    summary: 'values that 8-bit nodes read or write => QuantizeLinear, DequantizeLinear',
+    scope: 'model',
+    run(graph, { editor, target }) {
+      if (placement.values.size === 0) return;
+      new Insertion(graph, editor, placement, ranges, scheme, qdqDomain(graph, editor, target.domains)).run();
+    },
+  });
+
+/** Values whose range has to be observed: not constants, and not bounded by what produces them. */
+export function valuesToObserve(placement: Placement): Value[] {
+  const sources = new Set(placement.values.values());
+  return [...sources].filter((value) => rangeWithoutData(value) === undefined);
+}
+
+function rangeWithoutData(value: Value): Range | undefined {
+  const tensor = constantTensor(value);
+  if (tensor !== undefined) return rangeOf(tensor);
+  return value.producer === null ? undefined : knownRange(value.producer.domain, value.producer.opType);
+}
+
+function rangeOf(tensor: Tensor): Range {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const element of tensorData(tensor) as Float32Array) {
+    if (element < min) min = element;
+    if (element > max) max = element;
+  }
+  return min <= max ? { min, max } : { min: 0, max: 0 };
+}
+
+/**
+ * Standard operators have a scale per channel from opset 13 on. Before, a target that runs com.microsoft operators is
+ * given those, which are the same; another is not given int8.
+ */
+function qdqDomain(graph: Graph, editor: Editor, domains: readonly string[]): string {
+  const opset = opsetVersion(graph, '') ?? 1;
+  if (opset >= 13) return '';
+  if (!domains.includes('com.microsoft')) {
+    throw new DiagnosticError({
+      code: 'quantize/opset-too-old',
+      message: `opset ${opset} has no quantization with a scale per channel`,
+      help: 'Export the model with opset 13 or newer',
+    });
+  }
+  editor.setOpsetImport('com.microsoft', 1);
+  return 'com.microsoft';
+}
+
+class Insertion {
+  private readonly graph: Graph;
+  private readonly editor: Editor;
+  private readonly placement: Placement;
+  private readonly ranges: Ranges;
+  private readonly scheme: QuantizationScheme;
+  private readonly domain: string;
+  /** Nodes that run on 8 bits. */
+  private readonly nodes: ReadonlySet<Node>;
+  private readonly parameters = new Map<Value, ActivationParameters>();
+  private readonly scales = new Map<Value, { scale: Value; zeroPoint: Value }>();
+
+  constructor(
+    graph: Graph,
+    editor: Editor,
+    placement: Placement,
+    ranges: Ranges,
+    scheme: QuantizationScheme,
+    domain: string,
+  ) {
+    this.graph = graph;
+    this.editor = editor;
+    this.placement = placement;
+    this.ranges = ranges;
+    this.scheme = scheme;
+    this.domain = domain;
+    this.nodes = new Set([...placement.computes.map(({ node }) => node), ...placement.carries]);
+  }
+
+  run(): void {
+    for (const source of new Set(this.placement.values.values())) {
+      const range = rangeWithoutData(source) ?? this.ranges.get(source.name);
+      if (range === undefined) {
+        throw new DiagnosticError({
+          code: 'quantize/missing-range',
+          message: `no range for "${source.name}"`,
+          help: 'Calibrate this model again; the ranges belong to another one',
+        });
+      }
+      this.parameters.set(source, activationParameters(range, this.scheme.activation, source.name));
+    }
+    // Weights first: a bias needs the scale of an input that its node still reads directly.
+    for (const compute of this.placement.computes) this.weights(compute);
+    for (const [value, source] of this.placement.values) this.pair(value, source);
+  }
+
+  /** A Q/DQ pair behind `value`; 8-bit readers read the pair, and all do where 8 bits come in. */
+  private pair(value: Value, source: Value): void {
+    const { editor } = this;
+    const parameters = this.parameters.get(source)!;
+    const { nodes } = this;
+    const activation = this.placement.absorbed.get(value);
+    const absorbs = activation !== undefined && this.isReplacedBySaturation(activation, parameters);
+    const from = absorbs ? activation.inputs[0]! : value;
+    const producer = activation?.inputs[0]?.producer ?? value.producer;
+    const comesInEightBits = producer !== null && nodes.has(producer);
+    const readers = [...value.uses].filter(
+      (use) => comesInEightBits || (use.kind === 'node' && nodes.has(use.user) && readsAsData(use.user, use.index)),
+    );
+    const { scale, zeroPoint } = this.scaleOf(source, parameters);
+    const before = value.producer === null ? this.graph.nodes.first : this.graph.nodes.after(value.producer);
+    const quantize = this.node('QuantizeLinear', [from, scale, zeroPoint], `${value.name}_quantized`, before);
+    const dequantize = this.node(
+      'DequantizeLinear',
+      [quantize.outputs[0]!, scale, zeroPoint],
+      `${value.name}_dequantized`,
+      before,
+    );
+    const result = dequantize.outputs[0]!;
+    editor.setType(result, value.type);
+    for (const use of readers) {
+      if (use.kind === 'node') editor.setInput(use.user, use.index, result);
+      else editor.setOutputValue(use.user, result);
+    }
+    if (absorbs && value.uses.size === 0 && !value.pinned) editor.eraseNode(activation);
+  }
+
+  /** Relu, or a Clip whose ceiling the range does not pass: the integer type's own limits do the same. */
+  private isReplacedBySaturation(activation: Node, { scale, zeroPoint, low, high }: ActivationParameters): boolean {
+    if (zeroPoint !== low) return false;
+    if (activation.opType === 'Relu') return true;
+    const limit = constantTensor(activation.inputs[2]) ?? floatTensor([maxAttribute(activation)]);
+    const ceiling = (tensorData(limit) as Float32Array)[0]!;
+    return Math.fround(ceiling / scale) + zeroPoint >= high - 0.5;
+  }
+
+  private scaleOf(source: Value, parameters: ActivationParameters): { scale: Value; zeroPoint: Value } {
+    const known = this.scales.get(source);
+    if (known !== undefined) return known;
+    const zero =
+      parameters.dtype === 'uint8' ? Uint8Array.of(parameters.zeroPoint) : Int8Array.of(parameters.zeroPoint);
+    const made = {
+      scale: this.editor.addInitializer(this.graph, floatTensor([parameters.scale], []), `${source.name}_scale`),
+      zeroPoint: this.editor.addInitializer(
+        this.graph,
+        tensorFromData(parameters.dtype, [], zero),
+        `${source.name}_zero_point`,
+      ),
+    };
+    this.scales.set(source, made);
+    return made;
+  }
+
+  private weights({ node, input, weight, axis, bias }: ComputeNode): void {
+    const { editor } = this;
+    const tensor = constantTensor(weight)!;
+    const { limit } = this.scheme.weight;
+    const inputScale = this.parameters.get(this.placement.values.get(input)!)!.scale;
+    const biasTensor = bias === null ? undefined : (tensorData(constantTensor(bias)!) as Float32Array);
+    const asInteger = biasTensor !== undefined && this.scheme.bias === 'int32';
+    const floors = asInteger ? perScale(biasFloors(biasTensor, inputScale), axis) : undefined;
+    const scales = weightScales(channelMaxima(tensor, axis), limit, floors);
+    const { quantized } = quantizeWeight(tensor, axis, scales, limit);
+    const dims = axis === null ? [] : [scales.length];
+    const dequantized = this.dequantizedConstant(
+      weight.name,
+      quantized,
+      floatTensor(scales, dims),
+      tensorFromData('int8', dims, new Int8Array(scales.length)),
+      axis,
+      node,
+    );
+    editor.setInput(node, 1, dequantized);
+    if (bias === null || !asInteger) return;
+    const biasScales = scales.map((scale) => inputScale * scale);
+    const integers = quantizeBias(biasTensor, biasScales);
+    const biasAxis = axis === null ? null : 0;
+    const zero = tensorFromData('int32', dims, new Int32Array(biasScales.length));
+    const biasInteger = tensorFromData('int32', [integers.length], integers);
+    editor.setInput(
+      node,
+      2,
+      this.dequantizedConstant(bias.name, biasInteger, floatTensor(biasScales, dims), zero, biasAxis, node),
+    );
+  }
+
+  private dequantizedConstant(
+    base: string,
+    quantized: Tensor,
+    scales: Tensor,
+    zero: Tensor,
+    axis: number | null,
+    before: Node,
+  ): Value {
+    const { editor, graph } = this;
+    const inputs = [
+      editor.addInitializer(graph, quantized, `${base}_quantized`),
+      editor.addInitializer(graph, scales, `${base}_scale`),
+      editor.addInitializer(graph, zero, `${base}_zero_point`),
+    ];
+    const attributes = axis === null ? [] : [intAttribute('axis', axis)];
+    return this.node('DequantizeLinear', inputs, `${base}_dequantized`, before, attributes).outputs[0]!;
+  }
+
+  private node(
+    opType: string,
+    inputs: readonly Value[],
+    output: string,
+    before: Node | null,
+    attributes: readonly ReturnType<typeof intAttribute>[] = [],
+  ): Node {
+    return this.editor.insertNode(
+      {
+        graph: this.graph,
+        domain: this.domain,
+        opType,
+        name: `${output}/${opType}`,
+        inputs,
+        outputs: [{ name: output }],
+        attributes,
+        provenance: [name],
+      },
+      before,
+    );
+  }
+}
+
+function readsAsData(node: Node, index: number): boolean {
+  const input = node.inputs[index];
+  return input != null && (index === 0 || dataInputs(node).includes(input));
+}
+
+const maxAttribute = (activation: Node): number => {
+  const attribute = activation.attributes.get('max');
+  return attribute?.kind === 'float' ? attribute.value : Number.POSITIVE_INFINITY;
+};
+
+/** With one scale for the whole tensor, the largest floor counts. */
+const perScale = (floors: Float64Array, axis: number | null): Float64Array =>
+  axis === null ? Float64Array.of(Math.max(...floors)) : floors;

@@ -1,0 +1,63 @@
+import type { DataType } from '../ir/data_type.js';
+
+/** Which numbers a floating-point computation may be rewritten into. */
+export type Licence =
+  /** The same bits for every input. */
+  | 'exact'
+  /** Sums and products may be grouped anew: equal up to rounding. */
+  | 'reassociates'
+  /** Equal for finite inputs; NaN and infinity may differ. */
+  | 'assumes-finite';
+
+/**
+ * What a target does with an operator when its neighbours hold 8 bits.
+ * - `compute`: the reason to quantize: inputs, weights and output want 8 bits.
+ * - `compute-float-output`: the same, and it can give float where nobody reads 8 bits.
+ * - `carry`: runs on 8 bits with scales of its own, worth it only between 8-bit neighbours.
+ * - `move`: moves or picks elements; its output has its input's scale.
+ * - `absorb`: an activation that the saturation of its producer's output replaces.
+ */
+export type QuantizedRole = 'compute' | 'compute-float-output' | 'carry' | 'move' | 'absorb';
+
+/** How a target wants 8-bit tensors. */
+export type QuantizationScheme = {
+  readonly activation: { readonly dtype: 'uint8' | 'int8'; readonly symmetric: boolean };
+  /** Always symmetric. `limit`: the largest magnitude, 64 where full range saturates the kernels' partial sums. */
+  readonly weight: { readonly dtype: 'int8'; readonly perChannel: boolean; readonly limit: 127 | 64 };
+  /** `int32`: scale s_x·s_w, zero point 0; `float`: left as it is. */
+  readonly bias: 'int32' | 'float';
+  /** By operator of the default domain; operators that are not here stay in float. */
+  readonly roles: Readonly<Record<string, QuantizedRole>>;
+};
+
+export type Precision = 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8' | 'int4';
+
+/** What a target declares. Passes read this and never a target's name. */
+export type TargetProfile = {
+  readonly name: string;
+  readonly summary: string;
+  /** Opsets of the default domain it loads. */
+  readonly opset: { readonly min: number; readonly max: number };
+  /** Newest IR version it loads. */
+  readonly irVersion: number;
+  /** Operator domains it runs beside the default one. */
+  readonly domains: readonly string[];
+  /**
+   * Whether it runs an operator of this opset version on this element type (undefined: on any); undefined where that
+   * is not recorded.
+   */
+  runs(domain: string, opType: string, opset: number, dtype?: DataType): boolean | undefined;
+  /** Operators that it must not be given, with the reason. */
+  readonly refuses: Readonly<Record<string, string>>;
+  /** Fusions it makes itself, which passes leave recognisable. */
+  readonly fusesItself: readonly string[];
+  readonly precisions: readonly Precision[];
+  /** int8 schemes by kind of processor, `default` among them. */
+  readonly int8: Readonly<Record<string, QuantizationScheme>>;
+  /** Why int8 is not offered, where it is not. */
+  readonly int8Refusal?: string;
+};
+
+/** The scheme for a kind of processor, or the default one; undefined where the target has no int8. */
+export const int8Scheme = (target: TargetProfile, cpu: string): QuantizationScheme | undefined =>
+  target.int8[cpu] ?? target.int8['default'];
