@@ -1,6 +1,6 @@
-import { decodeHalf } from '../calibrate/sources/half_float.js';
 import { type DataType, dataTypeKind } from '../ir/data_type.js';
 import { InvariantError } from '../ir/diagnostic.js';
+import { decodeHalf } from '../ir/half_float.js';
 import { type Tensor, tensorData } from '../ir/tensor.js';
 
 /** How far one output is from its reference, over all samples together. */

@@ -1,7 +1,14 @@
 import { dataTypeBits } from '../../ir/data_type.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import { type Tensor, tensorFromBytes } from '../../ir/tensor.js';
-import { malformedNpy, type NpyHeader, npyPrefixBytes, npyTypes, parseNpyHeader, requireNpySize } from './npy_header.js';
+import {
+  malformedNpy,
+  type NpyHeader,
+  npyPrefixBytes,
+  npyTypes,
+  parseNpyHeader,
+  requireNpySize,
+} from './npy_header.js';
 
 /**
  * The array of an NPY file, row-major and little-endian whatever the file's order was. Where the file is so already,
@@ -24,7 +31,9 @@ export function npyTensor(header: NpyHeader, dims: readonly number[], bytes: Uin
   if (dtype === 'bool' && bytes.some((byte) => byte > 1)) {
     throw malformedNpy('a bool array holds bytes other than 0 and 1', where);
   }
-  const little = header.bigEndian ? swapped(bytes, dtype.startsWith('complex') ? 2 : 1, dataTypeBits(dtype) / 8) : bytes;
+  const little = header.bigEndian
+    ? swapped(bytes, dtype.startsWith('complex') ? 2 : 1, dataTypeBits(dtype) / 8)
+    : bytes;
   const ordered = header.fortranOrder && dims.length > 1 ? rowMajor(little, dims, dataTypeBits(dtype) / 8) : little;
   return tensorFromBytes(dtype, dims, ordered);
 }

@@ -158,10 +158,10 @@ function parseDims(next: () => string, fault: (what: string) => DiagnosticError)
 
 /** Gives one token a call, and an empty text at the end. Python 2 wrote long integers as `3L`. */
 function tokenizer(text: string, where: string): () => string {
-  const pattern = /[ \t\r\n]*(?:([{}(),:]|'[^'\\]*'|"[^"\\]*"|True|False|\d{1,16}(?=L?\b))L?|$)/y;
+  const pattern = /[ \t\r\n]*(?:([{}()[\],:]|'[^'\\]*'|"[^"\\]*"|True|False)|(\d{1,16})L?(?!\w)|$)/y;
   return () => {
     const match = pattern.exec(text);
     if (match === null) throw malformedNpy('the header is not in the form NumPy writes', where);
-    return match[1] ?? '';
+    return match[1] ?? match[2] ?? '';
   };
 }

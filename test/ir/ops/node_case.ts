@@ -6,8 +6,8 @@ import type { Model } from '../../../src/ir/graph.js';
 import { decodeModel } from '../../../src/ir/onnx/decode.js';
 import { type Int64, type TensorProto, toNumber } from '../../../src/ir/onnx/messages.js';
 import { decodeMessage } from '../../../src/ir/onnx/schema.js';
-import { Inference } from '../../../src/ir/ops/inference/inference.js';
 import { decodeTensorProto } from '../../../src/ir/onnx/tensor_codec.js';
+import { Inference } from '../../../src/ir/ops/inference/inference.js';
 import { modelGraphs } from '../../../src/ir/traversal.js';
 import { formatType, tensorType } from '../../../src/ir/value_type.js';
 
@@ -54,7 +54,10 @@ export function checkNodeCase(folder: string): CaseResult {
         const message = decodeMessage<TensorProto>('TensorProto', bytes);
         if (message.data_type === undefined) continue;
         decodeTensorProto(bytes);
-        stored = { dtype: dataTypeOfCode(message.data_type), dims: (message.dims ?? []).map((d: Int64) => toNumber(d)) };
+        stored = {
+          dtype: dataTypeOfCode(message.data_type),
+          dims: (message.dims ?? []).map((d: Int64) => toNumber(d)),
+        };
       } catch {
         continue; // a sequence or optional: not a tensor
       }
@@ -83,5 +86,11 @@ export function checkNodeCase(folder: string): CaseResult {
     }
   }
   wrong.push(...inference.diagnostics.map(({ code, message }) => `${code}: ${message}`));
-  return { name: path.basename(folder), wrong: [...new Set(wrong)], unknown: [...new Set(unknown)], knownDims, totalDims };
+  return {
+    name: path.basename(folder),
+    wrong: [...new Set(wrong)],
+    unknown: [...new Set(unknown)],
+    knownDims,
+    totalDims,
+  };
 }

@@ -1,8 +1,12 @@
 import type { InferenceRule, InferenceRules } from './context.js';
+import { controlFlowRules } from './control_flow.js';
 import { elementwiseRules } from './elementwise.js';
 
 /** One line a family of operators. */
-const families: readonly InferenceRules[] = [elementwiseRules];
+const families: readonly InferenceRules[] = [
+  elementwiseRules,
+  controlFlowRules,
+];
 
 const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));
 

@@ -1,0 +1,37 @@
+// Everything this project promises about speed and memory, measured as ratios within one run.
+//   npm run bench [-- --smoke] [-- --only NAME] [-- --json FILE]
+import fs from 'node:fs';
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+import { hostCpu } from '../src/backends/ort/host.js';
+import { formatTable } from '../src/cli/table.js';
+import { calibrationBench } from './calibration.js';
+import { commandBench } from './command.js';
+import { int8Bench } from './int8.js';
+import type { Bench, Measurement } from './measurement.js';
+
+const benches: readonly Bench[] = [int8Bench, calibrationBench, commandBench];
+
+const { values } = parseArgs({
+  options: { smoke: { type: 'boolean' }, only: { type: 'string' }, json: { type: 'string' } },
+});
+
+const cpu = hostCpu();
+console.log(`${cpu.model}, ${cpu.cores} cores, ${cpu.kind}; Node ${process.version}, ${os.platform()} ${os.arch()}`);
+
+const measurements: Measurement[] = [];
+for (const bench of benches) {
+  if (values.only !== undefined && values.only !== bench.name) continue;
+  console.log(`\n${bench.name}: ${bench.summary}`);
+  const made = await bench.run({ smoke: values.smoke ?? false });
+  measurements.push(...made);
+  const rows = made.map(({ what, value, unit, bar }) => [
+    what,
+    value.toFixed(value < 10 ? 3 : 1),
+    unit,
+    bar === undefined ? '' : `≤ ${bar}`,
+    bar === undefined ? '' : value <= bar ? 'met' : 'MISSED',
+  ]);
+  console.log(formatTable([['', 'measured', 'unit', 'bar', ''], ...rows]));
+}
+if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(measurements, null, 2)}\n`);

@@ -1,0 +1,24 @@
+/** One figure. `bar` is what it must not pass, where something is promised. */
+export type Measurement = {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly bar?: number;
+};
+
+export type BenchOptions = {
+  /** A short run that shows the benchmark works; its figures are rough. */
+  readonly smoke: boolean;
+};
+
+export type Bench = {
+  readonly name: string;
+  readonly summary: string;
+  run(options: BenchOptions): Promise<readonly Measurement[]>;
+};
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

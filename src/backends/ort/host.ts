@@ -1,0 +1,1 @@
+export const hostCpu = (): { kind: string } => ({ kind: 'vnni' });

@@ -1,0 +1,1 @@
+export { openSession as openWorkerSession } from './session.js';

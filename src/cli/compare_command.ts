@@ -1,0 +1,73 @@
+import { Command, InvalidArgumentError } from 'commander';
+import type { Comparison } from '../evaluate/compare.js';
+import { addDataOptions, type DataFlags, openOptions, parseCount } from './data_options.js';
+
+type Flags = DataFlags & {
+  readonly data?: string;
+  readonly limit?: number;
+  readonly precision: 'fp32' | 'int8';
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+};
+
+export const compareCommand = (): Command =>
+  addDataOptions(
+    new Command('compare')
+      .description('Measure how far the outputs of one model are from those of another')
+      .argument('<reference>', 'ONNX file')
+      .argument('<candidate>', 'ONNX file')
+      .option(
+        '--data <path>',
+        'samples: a folder, file, glob or module; random ones from the declared types without it',
+      )
+      .option('--limit <count>', 'samples to compare at most', parseCount, 32)
+      .option('--precision <name>', 'what may differ follows from it: fp32 or int8', parsePrecision, 'fp32')
+      .option('--json', 'print JSON')
+      .option('--quiet', 'print nothing but errors'),
+  )
+    .addHelpText('after', '\nExamples:\n  $ onnxopt compare model.onnx fast.onnx --data samples/ --precision int8')
+    .action(async (referenceFile: string, candidateFile: string, flags: Flags) => {
+      const [{ loadModel }, { checkModel, CheckFailedError }, { ortRunner }, { progressBar }] = await Promise.all([
+        import('../ir/onnx/files.js'),
+        import('../evaluate/check.js'),
+        import('../backends/ort/run.js'),
+        import('./progress_bar.js'),
+      ]);
+      const { DiagnosticError } = await import('../ir/diagnostic.js');
+      const reference = loadModel(referenceFile);
+      const candidate = loadModel(candidateFile);
+      const bar = progressBar(flags.quiet === true || flags.json === true);
+      bar.stage?.('comparing');
+      try {
+        const check = await checkModel(reference, candidate, flags.precision, ortRunner({ worker: true }), {
+          ...openOptions(flags),
+          ...(flags.data !== undefined && { data: flags.data }),
+          limit: flags.limit ?? 32,
+          ...(bar.sample && { onSample: bar.sample }),
+        });
+        bar.clear();
+        if (check.status === 'skipped') throw new DiagnosticError({ code: 'compare/not-run', message: check.reason });
+        await print(check.comparison, flags);
+      } catch (error) {
+        bar.clear();
+        if (error instanceof CheckFailedError) await print(error.comparison, flags);
+        throw error;
+      }
+    });
+
+function parsePrecision(text: string): string {
+  if (text === 'fp32' || text === 'int8') return text;
+  throw new InvalidArgumentError('fp32 or int8 is needed.');
+}
+
+async function print(comparison: Comparison, flags: Flags): Promise<void> {
+  const { formatTable, toJson } = await import('./table.js');
+  if (flags.json) process.stdout.write(`${toJson(comparison)}\n`);
+  else if (!flags.quiet) {
+    const { comparisonRows } = await import('./comparison_rows.js');
+    process.stdout.write(`${[...comparison.signature, formatTable(comparisonRows(comparison))].join('\n')}\n`);
+    process.stdout.write(
+      `${comparison.samples} samples: ${comparison.passed ? 'within tolerance' : 'OUT OF TOLERANCE'}\n`,
+    );
+  }
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { version } from '../version.js';
+import { compareCommand } from './compare_command.js';
+import { inspectCommand } from './inspect_command.js';
+import { optimizeCommand } from './optimize_command.js';
+import { simplifyCommand } from './simplify_command.js';
+
+// Only options are declared here: each command loads what it needs when it runs, so that --help is quick.
+const program = new Command('onnxopt')
+  .description('Makes ONNX models smaller and faster, and proves that they still answer the same.')
+  .version(version)
+  .showHelpAfterError('(onnxopt COMMAND --help shows the options)')
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ onnxopt optimize model.onnx -o fast.onnx --precision int8 --calibration-data samples/
+  $ onnxopt simplify model.onnx -o simple.onnx
+  $ onnxopt inspect model.onnx
+  $ onnxopt compare model.onnx fast.onnx --data samples/
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the result does not answer as the original, 4 a budget was missed`,
+  );
+
+for (const command of [optimizeCommand(), simplifyCommand(), compareCommand(), inspectCommand()]) {
+  program.addCommand(command.exitOverride());
+}
+
+// Staged files are removed by exit handlers, which a signal alone would pass by.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode =
+    error instanceof CommanderError ? usageExitCode(error) : (await import('./errors.js')).reportError(error);
+}
+
+function usageExitCode({ exitCode }: CommanderError): number {
+  return exitCode === 0 ? 0 : 2;
+}

@@ -1,0 +1,106 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { OptimizeOptions } from '../optimize.js';
+import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber } from './data_options.js';
+import type { RunFlags } from './run_optimize.js';
+
+type Flags = DataFlags &
+  RunFlags & {
+    readonly target?: string;
+    readonly precision?: 'fp32' | 'int8';
+    readonly cpu?: string;
+    readonly calibrationData?: string;
+    readonly calibrationLimit?: number;
+    readonly ranges?: string;
+    readonly exclude?: string[];
+    readonly checkData?: string;
+    readonly minSqnr?: number;
+  };
+
+export const optimizeCommand = (): Command =>
+  addOutputOptions(
+    addDataOptions(
+      new Command('optimize')
+        .description('Rewrite a model for a target, and prove that it still answers the same')
+        .argument('<model>', 'ONNX file')
+        .option(
+          '--target <name>',
+          'portable, ort-cpu, ort-cuda, tensorrt@8.6, tensorrt@10 or tensorrt@11 (default: ort-cpu)',
+        )
+        .addOption(new Option('--precision <name>', 'of the result (default: fp32)').choices(['fp32', 'int8']))
+        .addOption(
+          new Option('--cpu <kind>', 'processor that int8 is laid out for (default: this one)').choices([
+            'avx2',
+            'avx512',
+            'vnni',
+            'amx',
+            'arm',
+          ]),
+        )
+        .option(
+          '--calibration-data <path>',
+          'samples: a folder, file or glob of npy, npz, pb or images, a module, or "random"',
+        )
+        .option('--calibration-limit <count>', 'samples to calibrate on at most', parsePositive)
+        .option('--ranges <file>', 'activation ranges saved before, instead of data')
+        .option('--save-ranges <file>', 'save the activation ranges as JSON')
+        .option('--exclude <pattern...>', 'nodes to leave in float, by name; * stands for any characters')
+        .option('--check-data <path>', 'samples to compare on (default: the calibration data, or random ones)')
+        .option('--min-sqnr <dB>', 'least SQNR of each output against the original', parseNumber),
+    ),
+  )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ onnxopt optimize model.onnx -o fast.onnx
+  $ onnxopt optimize model.onnx -o fast.onnx --precision int8 --calibration-data samples/
+  $ onnxopt optimize model.onnx -o fast.onnx --precision int8 --calibration-data 'photos/*.jpg' \\
+      --image-size 224x224 --image-scale 0.00392157 --image-mean 0.485,0.456,0.406 --image-std 0.229,0.224,0.225`,
+    )
+    .action(async (model: string, flags: Flags) => {
+      const { runOptimize } = await import('./run_optimize.js');
+      await runOptimize(model, flags, optionsOf(flags));
+    });
+
+/** Output, report and check; the same for every command that writes a model. */
+export const addOutputOptions = (command: Command): Command =>
+  command
+    .requiredOption('-o, --output <file>', 'where the result is written')
+    .option('--config <file>', 'options from a file (default: onnxopt.config.{ts,mjs,js,json} here)')
+    .option('--no-check', 'write the result without comparing it with the original')
+    .option('--verify', 'infer all types again after each pass')
+    .addOption(
+      new Option('--external-data <mode>', 'weights in a file of their own').choices(['keep', 'always', 'never']),
+    )
+    .option('--max-growth <bytes>', 'bytes that folding constants may add', parseCount)
+    .option('--report', 'list what each pass did')
+    .option('--json', 'print the report as JSON')
+    .option('--quiet', 'print nothing but errors');
+
+function optionsOf(flags: Flags): Partial<OptimizeOptions> {
+  const reading = openOptions(flags);
+  const calibration = {
+    ...reading,
+    ...(flags.calibrationData !== undefined && { data: flags.calibrationData }),
+    ...(flags.calibrationLimit !== undefined && { limit: flags.calibrationLimit }),
+    ...(flags.ranges !== undefined && { ranges: flags.ranges }),
+  };
+  const check = {
+    ...(flags.checkData !== undefined && { ...reading, data: flags.checkData }),
+    ...(flags.minSqnr !== undefined && { tolerance: { minSqnr: flags.minSqnr } }),
+  };
+  return {
+    ...(flags.target !== undefined && { target: flags.target }),
+    ...(flags.precision && { precision: flags.precision }),
+    ...(flags.cpu !== undefined && { cpu: flags.cpu }),
+    ...(Object.keys(calibration).length > 0 && { calibration }),
+    ...(flags.exclude && { quantization: { exclude: flags.exclude } }),
+    ...(Object.keys(check).length > 0 && { check }),
+  };
+}
+
+function parsePositive(text: string): number {
+  const value = parseCount(text);
+  if (value === 0) throw new InvalidArgumentError('At least 1 is needed.');
+  return value;
+}

@@ -1,0 +1,119 @@
+import fs from 'node:fs';
+import { formatRanges } from '../calibrate/ranges_file.js';
+import { findConfig, loadConfig } from '../config.js';
+import { type Diagnostic, formatDiagnostic } from '../ir/diagnostic.js';
+import { type OptimizeOptions, type OptimizeResult, optimize } from '../optimize.js';
+import { comparisonRows } from './comparison_rows.js';
+import { progressBar } from './progress_bar.js';
+import { formatBytes, formatTable, toJson } from './table.js';
+
+export type RunFlags = {
+  readonly output: string;
+  readonly config?: string;
+  readonly check?: boolean;
+  readonly verify?: boolean;
+  readonly externalData?: 'keep' | 'always' | 'never';
+  readonly maxGrowth?: number;
+  readonly saveRanges?: string;
+  readonly report?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+};
+
+/** Flags over configuration over defaults; then the job, and what it says. */
+export async function runOptimize(model: string, flags: RunFlags, options: Partial<OptimizeOptions>): Promise<void> {
+  const configFile = flags.config ?? findConfig(process.cwd());
+  const config = configFile === undefined ? {} : await loadConfig(configFile);
+  const bar = progressBar(flags.quiet === true || flags.json === true);
+  const onDiagnostic = (diagnostic: Diagnostic) => {
+    if (!flags.quiet) warn(diagnostic);
+  };
+  let result: OptimizeResult;
+  try {
+    result = await optimize({
+      ...config,
+      ...options,
+      calibration: { ...config.calibration, ...options.calibration, onDiagnostic },
+      ...(flags.check === false ? { check: false } : mergedCheck(config.check, options.check)),
+      ...(flags.externalData && { save: { externalData: flags.externalData } }),
+      ...(flags.maxGrowth !== undefined && { maxGrowthBytes: flags.maxGrowth }),
+      ...(flags.verify && { verifyTypes: true }),
+      model,
+      output: flags.output,
+      onProgress: bar,
+    });
+  } finally {
+    bar.clear();
+  }
+  if (flags.saveRanges !== undefined && result.quantization !== undefined) {
+    fs.writeFileSync(flags.saveRanges, formatRanges(result.quantization));
+  }
+  if (flags.json) process.stdout.write(`${toJson(jsonReport(model, result))}\n`);
+  else if (!flags.quiet) process.stdout.write(`${textReport(model, result, flags.report === true)}\n`);
+  if (!flags.quiet && !flags.json) for (const diagnostic of result.diagnostics) warn(diagnostic);
+}
+
+const warn = (diagnostic: Diagnostic): void => {
+  process.stderr.write(`${diagnostic.severity} ${formatDiagnostic(diagnostic)}\n`);
+};
+
+function mergedCheck(
+  config: OptimizeOptions['check'],
+  options: OptimizeOptions['check'],
+): Pick<OptimizeOptions, 'check'> {
+  if (options === undefined || options === false) return config === undefined ? {} : { check: config };
+  return { check: { ...(config || {}), ...options } };
+}
+
+function jsonReport(input: string, { model: _model, quantization, ...result }: OptimizeResult): object {
+  const { ranges: _ranges, ...rest } = quantization ?? { ranges: undefined };
+  return { input, output: result.files?.model, ...result, ...(quantization && { quantization: rest }) };
+}
+
+function textReport(input: string, result: OptimizeResult, withPasses: boolean): string {
+  const { before, after, quantization, check, files } = result;
+  const row = (name: string, a: number, b: number, format: (value: number) => string = String) => [
+    name,
+    format(a),
+    format(b),
+    a === 0 ? '' : `${(((b - a) / a) * 100).toFixed(1)} %`,
+  ];
+  const sections = [
+    formatTable([
+      ['', 'before', 'after', 'change'],
+      ...(result.bytes ? [row('file', result.bytes.before, result.bytes.after, formatBytes)] : []),
+      row('nodes', before.nodes, after.nodes),
+      row('weights', before.weightBytes, after.weightBytes, formatBytes),
+    ]),
+  ];
+  if (withPasses) {
+    const passes = result.passes.map(({ pass, changes, nodesBefore, nodesAfter, milliseconds }) => [
+      pass,
+      String(changes),
+      String(nodesBefore),
+      String(nodesAfter),
+      milliseconds.toFixed(1),
+    ]);
+    sections.push(formatTable([['pass', 'changes', 'nodes before', 'after', 'ms'], ...passes]));
+  }
+  if (quantization !== undefined) sections.push(quantizationText(quantization, withPasses));
+  sections.push(
+    check.status === 'skipped'
+      ? `NOT CHECKED: ${check.reason}`
+      : `${formatTable(comparisonRows(check.comparison))}\nchecked against the original on ${check.comparison.samples} samples (${check.data})`,
+  );
+  if (files) sections.push(`${input} => ${files.model}${files.data ? ` and ${files.data}` : ''}`);
+  return sections.join('\n\n');
+}
+
+function quantizationText(report: NonNullable<OptimizeResult['quantization']>, all: boolean): string {
+  const { cpu, eightBit, floats, samples } = report;
+  const lines = [
+    `int8 for ${cpu}: ${eightBit} nodes on 8 bits, ${floats.length} left in float, calibrated on ${samples} samples`,
+  ];
+  const byReason = new Map<string, number>();
+  for (const { reason } of floats) byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
+  if (all) lines.push(...floats.map(({ node, reason }) => `  float: ${node}: ${reason}`));
+  else lines.push(...[...byReason].map(([reason, count]) => `  float: ${count} × ${reason}`));
+  return lines.join('\n');
+}

@@ -1,0 +1,16 @@
+import { Command } from 'commander';
+import { addOutputOptions } from './optimize_command.js';
+import type { RunFlags } from './run_optimize.js';
+
+export const simplifyCommand = (): Command =>
+  addOutputOptions(
+    new Command('simplify')
+      .description('Fewer nodes, the same results')
+      .argument('<model>', 'ONNX file')
+      .option('--target <name>', 'what the result is to run on (default: portable)'),
+  )
+    .addHelpText('after', '\nExamples:\n  $ onnxopt simplify model.onnx -o simple.onnx --report')
+    .action(async (model: string, flags: RunFlags & { readonly target?: string }) => {
+      const { runOptimize } = await import('./run_optimize.js');
+      await runOptimize(model, flags, { target: flags.target ?? 'portable', precision: 'fp32' });
+    });

@@ -1,0 +1,105 @@
+import type { ModelRunner, RunningModel } from '../calibrate/runner.js';
+import { type OpenSourceOptions, openSource, type SourceSpec } from '../calibrate/sources/open_source.js';
+import type { SampleSource } from '../calibrate/sources/source.js';
+import { type Diagnostic, DiagnosticError } from '../ir/diagnostic.js';
+import type { Model } from '../ir/graph.js';
+import { samplesThatRun } from './check_samples.js';
+import { type Comparison, compareOutputs, fedInputs, signatureDifferences } from './compare.js';
+import { type Tolerance, tolerances } from './tolerance.js';
+
+export type CheckOptions = OpenSourceOptions & {
+  /** Samples to compare on; made from the declared types where none are given. */
+  readonly data?: SourceSpec;
+  /** Samples to compare at most; default 8. */
+  readonly limit?: number;
+  /** What outputs may differ by, instead of what follows from the precision. */
+  readonly tolerance?: Partial<Tolerance>;
+  onSample?(done: number, total: number | undefined): void;
+};
+
+/** The proof that a model still answers the same, or why there is none. */
+export type Check =
+  | { readonly status: 'passed'; readonly comparison: Comparison; readonly data: string }
+  | { readonly status: 'skipped'; readonly reason: string };
+
+/** The candidate answers otherwise than the reference. */
+export class CheckFailedError extends DiagnosticError {
+  readonly comparison: Comparison;
+
+  constructor(comparison: Comparison) {
+    const reasons = [
+      ...comparison.signature,
+      ...comparison.outputs.flatMap(({ name, violation }) =>
+        violation === undefined ? [] : [`"${name}": ${violation}`],
+      ),
+    ];
+    super({
+      code: 'check/failed',
+      message: `the result does not answer as the original: ${reasons.slice(0, 3).join('; ')}`,
+      help: 'Nothing was written',
+    });
+    this.name = 'CheckFailedError';
+    this.comparison = comparison;
+  }
+}
+
+const defaultLimit = 8;
+
+/**
+ * Compares a rewritten model with its original in the runtime: names, types and shapes, and every output on samples.
+ * Skipped where the original itself does not run.
+ * @throws CheckFailedError; DiagnosticError where the candidate does not run although the original does.
+ */
+export async function checkModel(
+  reference: Model,
+  candidate: Model,
+  precision: keyof typeof tolerances,
+  runner: ModelRunner,
+  options: CheckOptions = {},
+): Promise<Check> {
+  const signature = signatureDifferences(reference, candidate);
+  let original: RunningModel;
+  try {
+    original = await runner(reference);
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    return { status: 'skipped', reason: `the runtime does not load the original: ${error.diagnostic.message}` };
+  }
+  try {
+    const samples = await openSamples(reference, original, options);
+    if (typeof samples === 'string') return { status: 'skipped', reason: samples };
+    const rewritten = await runner(candidate);
+    try {
+      const names = reference.graph.outputs.map(({ name }) => name);
+      const tolerance: Tolerance = { ...tolerances[precision], ...options.tolerance };
+      const limit = options.limit ?? defaultLimit;
+      const settings = { limit, ...(options.onSample && { onSample: options.onSample }) };
+      const compared = await compareOutputs(original, rewritten, names, samples, tolerance, settings);
+      const passed = compared.passed && signature.length === 0;
+      const comparison: Comparison = { ...compared, signature, passed };
+      if (!passed) throw new CheckFailedError(comparison);
+      return { status: 'passed', comparison, data: samples.description };
+    } finally {
+      await rewritten.close();
+    }
+  } finally {
+    await original.close();
+  }
+}
+
+async function openSamples(
+  reference: Model,
+  original: RunningModel,
+  options: CheckOptions,
+): Promise<SampleSource | string> {
+  const inputs = fedInputs(reference);
+  if (options.data !== undefined) return openSource(options.data, inputs, options);
+  const { source, reason } = await samplesThatRun(reference.graph, original);
+  return source ?? `the original runs on no sample that could be made from its types: ${reason ?? 'no input fits'}`;
+}
+
+/** How a check that did not happen is said. */
+export const checkDiagnostics = (check: Check): readonly Diagnostic[] =>
+  check.status === 'passed'
+    ? []
+    : [{ code: 'check/skipped', severity: 'warning', message: check.reason, help: 'Compare with data of your own' }];

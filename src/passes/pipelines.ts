@@ -1,0 +1,50 @@
+import { fuseConvBatchnorm } from './fuse/fuse_conv_batchnorm.js';
+import type { PipelineStep } from './pipeline.js';
+import { rewritePass } from './rewrite/driver.js';
+import { constantsToInitializers } from './simplify/constants_to_initializers.js';
+import { demoteConstantInputs } from './simplify/demote_constant_inputs.js';
+import { eliminateDeadNodes } from './simplify/eliminate_dead_nodes.js';
+import { eliminateIdentities } from './simplify/eliminate_identities.js';
+import { eliminateUnusedInitializers } from './simplify/eliminate_unused_initializers.js';
+import { foldConstants } from './simplify/fold_constants.js';
+
+const fuseIntoWeights = rewritePass(
+  'fuse-into-weights',
+  'a constant scale and shift behind a layer => its weights and bias',
+  [fuseConvBatchnorm],
+);
+
+/** Fewer nodes, the same results. */
+export const simplifyPipeline: readonly PipelineStep[] = [
+  { pass: demoteConstantInputs, reason: 'weights of old models are constants to what follows' },
+  { pass: constantsToInitializers, reason: 'one form of constants for everything that follows' },
+  {
+    repeat: [
+      { pass: eliminateIdentities, reason: 'patterns see through to the real producers' },
+      { pass: foldConstants, reason: 'what a weight is computed from becomes the weight' },
+      { pass: fuseIntoWeights, reason: 'needs weights as constants' },
+      { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
+    ],
+    atMost: 8,
+    reason: 'a folded constant can make an identity, and a fused weight a constant',
+  },
+  { pass: eliminateUnusedInitializers, reason: 'the bytes of constants that nobody reads any more' },
+];
+
+/** What follows the insertion of Q/DQ pairs. */
+export const afterQuantizationPipeline: readonly PipelineStep[] = [
+  { pass: foldConstants, reason: 'quantized constants are stored as integers' },
+  { pass: eliminateDeadNodes, reason: 'activations that saturation replaced' },
+  { pass: eliminateUnusedInitializers, reason: 'the float weights' },
+];
+
+/** Every pass, for listings. */
+export const allPasses = [
+  demoteConstantInputs,
+  constantsToInitializers,
+  eliminateIdentities,
+  foldConstants,
+  fuseIntoWeights,
+  eliminateDeadNodes,
+  eliminateUnusedInitializers,
+] as const;
