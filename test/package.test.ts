@@ -9,8 +9,11 @@ const repository = path.resolve(import.meta.dirname, '..');
 describe('the packed package, installed in an empty folder', () => {
   let folder: string;
 
+  // What npm hands to scripts of this repository, its configuration among it, is not what a user's shell has.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|ONNXRUNTIME_)/i.test(name)));
+
   const run = (command: string, args: readonly string[], cwd = folder): string =>
-    execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
   beforeAll(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-package-'));
@@ -45,7 +48,7 @@ console.log(result.after.nodes < result.before.nodes, typeof loadModel);`;
       "import { optimize, type OptimizeResult } from 'onnxopt';\nexport const run = (): Promise<OptimizeResult> => optimize({ model: 'a.onnx', precision: 'int8' });\n",
     );
     const tsc = path.join(repository, 'node_modules/.bin/tsc');
-    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', '', 'use.ts'];
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck', 'use.ts'];
     expect(run(tsc, flags)).toBe('');
   });
 });

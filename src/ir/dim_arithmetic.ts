@@ -2,10 +2,8 @@ import { leastOf } from './dim_bounds.js';
 import { divideTerms } from './dim_divide.js';
 import { extremumTerms } from './dim_extremum.js';
 import { floorTerms } from './dim_floor.js';
-import { floorDivide } from './dim_integers.js';
 import {
   addTerms,
-  constant,
   constantTerms,
   type Expr,
   exprOf,
@@ -55,12 +53,18 @@ export function product(factors: Iterable<Operand>): Operand {
 export function floorDiv(a: Operand, b: Operand): Operand {
   if (typeof a === 'number' && typeof b === 'number') return b === 0 ? undefined : floorDivideSafe(a, b);
   const fraction = reduceFraction(a, b);
-  if (fraction === undefined) return undefined;
-  return exprOrUndefined(fraction.kind === 'whole' ? fraction.terms : floorTerms(fraction.numerator, fraction.divisor));
+  if (fraction !== undefined) return exprOrUndefined(floorTerms(fraction.numerator, fraction.divisor));
+  return isBelow(a, b) ? 0 : undefined;
 }
 
-/** The quotient rounded up; defined where `floorDiv` is. */
-export const ceilDiv = (a: Operand, b: Operand): Operand => neg(floorDiv(neg(a), b));
+/** The quotient rounded up: undefined for a divisor of 0, and for a symbolic one that does not cancel. */
+export function ceilDiv(a: Operand, b: Operand): Operand {
+  if (typeof a === 'number' && typeof b === 'number') return b === 0 ? undefined : -floorDivideSafe(-a, b) + 0;
+  const fraction = reduceFraction(a, b);
+  if (fraction === undefined) return undefined;
+  const { numerator, divisor } = fraction;
+  return exprOrUndefined(floorTerms(addTerms(numerator, constantTerms(divisor - 1n)), divisor));
+}
 
 /**
  * The quotient rounded towards 0, as C and ONNX `Div` on integers do. Undefined where `floorDiv` is, and where the sign
@@ -70,9 +74,9 @@ export function truncDiv(a: Operand, b: Operand): Operand {
   // The remainder of safe integers is exact, and so is the division without it.
   if (typeof a === 'number' && typeof b === 'number') return b === 0 ? undefined : (a - (a % b)) / b + 0;
   const fraction = reduceFraction(a, b);
-  if (fraction === undefined) return undefined;
-  if (fraction.kind === 'whole') return exprOf(fraction.terms);
+  if (fraction === undefined) return isBelow(a, b) ? 0 : undefined;
   const { numerator, divisor } = fraction;
+  if (divisor === 1n) return exprOf(numerator);
   if (leastOf(numerator) >= 0n) return exprOrUndefined(floorTerms(numerator, divisor));
   const negated = scaleTerms(numerator, -1n);
   if (leastOf(negated) < 0n) return undefined;
@@ -125,10 +129,8 @@ function floorDivideSafe(a: number, b: number): number {
   return remainder !== 0 && remainder < 0 !== b < 0 ? quotient - 1 : quotient;
 }
 
-/** A quotient that is exact, or one by a positive constant. */
-type Fraction =
-  | { readonly kind: 'whole'; readonly terms: readonly Term[] }
-  | { readonly kind: 'fraction'; readonly numerator: readonly Term[]; readonly divisor: bigint };
+/** A quotient by a positive constant; by 1 where it is exact. */
+type Fraction = { readonly numerator: readonly Term[]; readonly divisor: bigint };
 
 function reduceFraction(a: Operand, b: Operand): Fraction | undefined {
   if (a === undefined || b === undefined) return undefined;
@@ -137,16 +139,17 @@ function reduceFraction(a: Operand, b: Operand): Fraction | undefined {
   const [lead] = denominator;
   if (lead === undefined) return undefined;
   const exact = divideTerms(numerator, denominator);
-  if (exact !== undefined) return { kind: 'whole', terms: exact };
-  if (denominator.length === 1) {
-    const cancelled = divideTerms(numerator, [{ coefficient: 1n, atoms: lead.atoms }]);
-    if (cancelled !== undefined) return positiveDivisor(cancelled, lead.coefficient);
-  }
-  const below = leastOf(numerator) >= 0n && leastOf(subtractTerms(denominator, numerator)) > 0n;
-  return below ? { kind: 'whole', terms: [] } : undefined;
+  if (exact !== undefined) return { numerator: exact, divisor: 1n };
+  if (denominator.length > 1) return undefined;
+  const cancelled = divideTerms(numerator, [{ coefficient: 1n, atoms: lead.atoms }]);
+  if (cancelled === undefined) return undefined;
+  return lead.coefficient > 0n
+    ? { numerator: cancelled, divisor: lead.coefficient }
+    : { numerator: scaleTerms(cancelled, -1n), divisor: -lead.coefficient };
 }
 
-const positiveDivisor = (numerator: readonly Term[], divisor: bigint): Fraction =>
-  divisor > 0n
-    ? { kind: 'fraction', numerator, divisor }
-    : { kind: 'fraction', numerator: scaleTerms(numerator, -1n), divisor: -divisor };
+/** Whether 0 <= a < b, so that a/b rounds to 0. */
+function isBelow(a: Operand, b: Operand): boolean {
+  if (a === undefined || b === undefined || leastOf(termsOf(a)) < 0n) return false;
+  return leastOf(subtractTerms(termsOf(b), termsOf(a))) > 0n;
+}

@@ -1,4 +1,4 @@
-import { ceilDivide, floorDivide } from './dim_integers.js';
+import { ceilDivide, floorDivide, largest, smallest } from './dim_integers.js';
 import {
   type Atom,
   addTerms,
@@ -58,8 +58,8 @@ function openAtom(terms: readonly Term[], atom: Atom, kept: readonly Atom[], bud
     case 'broadcast': {
       const cases = atom.members.map((member) => search(replaceAtom(terms, atom, termsOf(member)), kept, budget));
       // -min(a, b) >= -a and max(a, b) >= a hold for every member; otherwise the worst member counts.
-      const anyMember = { min: -1, max: 1, broadcast: undefined }[atom.kind];
-      return slopeSign(terms, atom) === anyMember ? largest(cases) : smallest(cases);
+      const slopeOfAnyMember = { min: -1, max: 1, broadcast: 0 }[atom.kind];
+      return slopeSign(terms, atom) === slopeOfAnyMember ? largest(cases) : smallest(cases);
     }
   }
 }
@@ -135,10 +135,6 @@ function multiplyRanges(a: Range, b: Range): Range {
   const ends = [a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high];
   return { low: smallest(ends), high: largest(ends) };
 }
-
-const smallest = (values: readonly bigint[]): bigint => values.reduce((a, b) => (a < b ? a : b));
-
-const largest = (values: readonly bigint[]): bigint => values.reduce((a, b) => (a > b ? a : b));
 
 /** floor(range/divisor), for a positive divisor. */
 export const divideRange = ({ low, high }: Range, divisor: bigint): Range => ({

@@ -1,5 +1,6 @@
 import { rangeOf } from './dim_bounds.js';
 import { asDim, dimEquals, dimKey, provablyDifferent } from './dim_compare.js';
+import { largest, smallest } from './dim_integers.js';
 import { type Dim, type Expr, exprOf, makeAtom, type SymbolicExpr, type Term } from './dim_terms.js';
 
 const maxMembers = 16;
@@ -52,15 +53,18 @@ function simpler(a: Dim, b: Dim): Dim {
 }
 
 function broadcastAtom(a: Dim, b: Dim): Dim | undefined {
-  const members = new Map([...membersOf(a), ...membersOf(b)].map((member) => [dimKey(member), member]));
-  if (members.size > maxMembers) return undefined;
-  const sorted = [...members].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, member]) => member);
-  const ranges = sorted.map((member) => rangeOf(typeof member === 'object' ? member.terms : []));
+  const sorted = [...membersOf(a), ...membersOf(b)].sort((left, right) => (left.key < right.key ? -1 : 1));
+  const members: SymbolicExpr[] = [];
+  for (const member of sorted) {
+    if (!members.some((other) => dimEquals(other, member))) members.push(member);
+  }
+  if (members.length > maxMembers) return undefined;
+  const ranges = members.map(({ terms }) => rangeOf(terms));
   const range = {
-    low: ranges.map(({ low }) => low).reduce((left, right) => (left < right ? left : right)),
-    high: ranges.map(({ high }) => high).reduce((left, right) => (left > right ? left : right)),
+    low: smallest(ranges.map(({ low }) => low)),
+    high: largest(ranges.map(({ high }) => high)),
   };
-  const terms: Term[] = [{ coefficient: 1n, atoms: [makeAtom({ kind: 'broadcast', members: sorted }, range)] }];
+  const terms: Term[] = [{ coefficient: 1n, atoms: [makeAtom({ kind: 'broadcast', members }, range)] }];
   const expr = exprOf(terms);
   return typeof expr === 'object' ? expr : undefined;
 }

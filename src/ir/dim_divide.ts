@@ -1,4 +1,4 @@
-import { addTerms, divideMonomial, multiplyTerms, scaleTerms, type Term } from './dim_terms.js';
+import { divideMonomial, multiplyTerms, subtractTerms, type Term } from './dim_terms.js';
 
 const maxQuotientTerms = 64;
 
@@ -13,7 +13,7 @@ export function divideTerms(dividend: readonly Term[], divisor: readonly Term[])
     const term = divideTerm(rest[0]!, lead);
     if (term === undefined || quotient.length >= maxQuotientTerms) return undefined;
     quotient.push(term);
-    rest = addTerms(rest, scaleTerms(multiplyTerms([term], divisor), -1n));
+    rest = subtractTerms(rest, multiplyTerms([term], divisor));
   }
   return quotient;
 }

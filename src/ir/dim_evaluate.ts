@@ -1,6 +1,6 @@
 import { add, floorDiv, maxOf, minOf, mul } from './dim_arithmetic.js';
 import { broadcastExprs } from './dim_broadcast.js';
-import { floorDivide } from './dim_integers.js';
+import { floorDivide, largest, smallest } from './dim_integers.js';
 import { type Atom, constant, type Expr, type Term } from './dim_terms.js';
 
 /**
@@ -56,7 +56,7 @@ function atomValue(atom: Atom, bindings: Bindings): bigint | undefined {
         values.push(value);
       }
       if (atom.kind === 'broadcast') return broadcastValue(values);
-      return values.reduce((a, b) => (a < b === (atom.kind === 'min') ? a : b));
+      return atom.kind === 'min' ? smallest(values) : largest(values);
     }
   }
 }

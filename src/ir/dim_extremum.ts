@@ -1,5 +1,5 @@
 import { leastOf, rangeOf } from './dim_bounds.js';
-import { greatestCommonDivisor } from './dim_integers.js';
+import { greatestCommonDivisor, largest, smallest } from './dim_integers.js';
 import {
   addTerms,
   type Expr,
@@ -33,22 +33,24 @@ export function extremumTerms(kind: Kind, members: readonly Sum[]): Sum | undefi
   const sorted = sortMembers(flat);
   if (sorted === undefined) return undefined;
   const contenders = dropBeaten(kind, sorted);
-  if (contenders.length === 1) return contenders[0]!;
+  if (contenders.length === 1) return contenders[0]!.terms;
 
-  const offset = contenders.reduce((a, b) => mergeTerms(a, b, (left, right) => (left < right ? left : right)));
-  const above = contenders.map((terms) => subtractTerms(terms, offset));
+  const offset = contenders.map(({ terms }) => terms).reduce((a, b) => mergeTerms(a, b, (x, y) => smallest([x, y])));
+  const above = contenders.map(({ terms }) => subtractTerms(terms, offset));
   const scale = above.flat().reduce((gcd, { coefficient }) => greatestCommonDivisor(gcd, coefficient), 0n);
+  if (offset.length === 0 && scale === 1n) return [{ coefficient: 1n, atoms: [extremumAtom(kind, contenders)] }];
   const scaled = above.map((terms) => terms.map((term) => ({ ...term, coefficient: term.coefficient / scale })));
-  const inner = sortMembers(scaled);
-  return inner && addTerms(offset, [{ coefficient: scale, atoms: [extremumAtom(kind, inner)] }]);
+  // What moved out may have turned a nested minimum into one that flattens.
+  const inner = extremumTerms(kind, scaled);
+  return inner && addTerms(offset, scaleTerms(inner, scale));
 }
 
 function extremumAtom(kind: Kind, members: readonly Member[]) {
   const ranges = members.map(({ terms }) => rangeOf(terms));
-  const pick = (a: bigint, b: bigint): bigint => (a < b === (kind === 'min') ? a : b);
+  const pick = kind === 'min' ? smallest : largest;
   const range = {
-    low: ranges.map(({ low }) => low).reduce(pick),
-    high: ranges.map(({ high }) => high).reduce(pick),
+    low: pick(ranges.map(({ low }) => low)),
+    high: pick(ranges.map(({ high }) => high)),
   };
   return makeAtom({ kind, members: members.map(({ expr }) => expr) }, range);
 }
@@ -82,15 +84,16 @@ function sortMembers(sums: readonly Sum[]): readonly Member[] | undefined {
   return [...members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
 }
 
-function dropBeaten(kind: Kind, members: readonly Member[]): Sum[] {
-  const beats = (a: Sum, b: Sum): boolean => leastOf(kind === 'min' ? subtractTerms(b, a) : subtractTerms(a, b)) >= 0n;
-  let kept: Sum[] = [];
-  for (const { expr, terms } of members) {
-    if (kept.some((other) => beats(other, terms))) continue;
+function dropBeaten(kind: Kind, members: readonly Member[]): readonly Member[] {
+  const beats = (a: Member, b: Member): boolean =>
+    leastOf(kind === 'min' ? subtractTerms(b.terms, a.terms) : subtractTerms(a.terms, b.terms)) >= 0n;
+  let kept: Member[] = [];
+  for (const member of members) {
     // Every value is an int64, so its last one never decides: Slice spells "to the end" this way.
-    if (kept.length > 0 && BigInt(typeof expr === 'object' ? 0 : expr) === limits[kind]) continue;
-    kept = kept.filter((other) => !beats(terms, other));
-    kept.push(terms);
+    if (kept.length > 0 && member.expr === limits[kind]) continue;
+    if (kept.some((other) => beats(other, member))) continue;
+    kept = kept.filter((other) => !beats(member, other));
+    kept.push(member);
   }
   return kept;
 }

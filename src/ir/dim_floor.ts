@@ -22,6 +22,7 @@ import {
  * ceilings: ceil(p/c) = floor((p + c - 1)/c).
  */
 export function floorTerms(terms: readonly Term[], divisor: bigint): readonly Term[] | undefined {
+  if (divisor === 1n) return terms;
   const quotients = divideRange(rangeOf(terms), divisor);
   if (quotients.low === quotients.high) return constantTerms(quotients.low);
 

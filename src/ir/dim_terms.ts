@@ -197,7 +197,7 @@ export function divideMonomial(atoms: readonly Atom[], divisor: readonly Atom[])
 
 /** The terms with every occurrence of `atom` replaced by a sum. */
 export function replaceAtom(terms: readonly Term[], { key }: Atom, replacement: readonly Term[]): readonly Term[] {
-  let result = terms.filter(({ atoms }) => atoms.every((atom) => atom.key !== key));
+  let result: readonly Term[] = terms.filter(({ atoms }) => atoms.every((atom) => atom.key !== key));
   for (const { coefficient, atoms } of terms) {
     const others = atoms.filter((atom) => atom.key !== key);
     if (others.length === atoms.length) continue;

@@ -1,3 +1,4 @@
+import { fuseAffineConv, fuseConvAffine } from './fuse/fuse_conv_affine.js';
 import { fuseConvBatchnorm } from './fuse/fuse_conv_batchnorm.js';
 import type { PipelineStep } from './pipeline.js';
 import { rewritePass } from './rewrite/driver.js';
@@ -11,7 +12,7 @@ import { foldConstants } from './simplify/fold_constants.js';
 const fuseIntoWeights = rewritePass(
   'fuse-into-weights',
   'a constant scale and shift behind a layer => its weights and bias',
-  [fuseConvBatchnorm],
+  [fuseConvBatchnorm, fuseConvAffine, fuseAffineConv],
 );
 
 /** Fewer nodes, the same results. */

@@ -7,7 +7,7 @@ import { encodeModel } from '../../ir/onnx/encode.js';
 import { saveModelInto } from '../../ir/onnx/files.js';
 import { modelGraphs } from '../../ir/traversal.js';
 import type { Evaluator } from '../../passes/pass.js';
-import { openSession, type OrtSession, type SessionOptions } from './session.js';
+import { type OrtSession, openSession, type SessionOptions } from './session.js';
 import { openWorkerSession } from './worker_session.js';
 
 export type RunnerOptions = SessionOptions & {
