@@ -11,7 +11,7 @@ import {
   termsOf,
 } from './dim_terms.js';
 
-/** How many sums one search may look at, and how long they may grow: proofs that need more are not found. */
+/** How many sums one search may open, and how long they may be: proofs that need more are not found. */
 const searchSteps = 32;
 const searchTerms = 128;
 
@@ -56,7 +56,12 @@ function openAtom(terms: readonly Term[], atom: Atom, kept: readonly Atom[], bud
     case 'min':
     case 'max':
     case 'broadcast': {
-      const cases = atom.members.map((member) => search(replaceAtom(terms, atom, termsOf(member)), kept, budget));
+      const cases: bigint[] = [];
+      for (const member of atom.members) {
+        const opened = replaceAtom(terms, atom, termsOf(member), searchTerms);
+        if (opened === undefined) return undefined;
+        cases.push(search(opened, kept, budget));
+      }
       // -min(a, b) >= -a and max(a, b) >= a hold for every member; otherwise the worst member counts.
       const slopeOfAnyMember = { min: -1, max: 1, broadcast: 0 }[atom.kind];
       return slopeSign(terms, atom) === slopeOfAnyMember ? largest(cases) : smallest(cases);
@@ -82,6 +87,7 @@ function openFloor(
     const cofactor = { coefficient: term.coefficient, atoms: divideMonomial(term.atoms, [atom])! };
     const end = slope > 0 ? addTerms(numerator, [{ coefficient: 1n - divisor, atoms: [] }]) : numerator;
     opened = addTerms(opened, multiplyTerms([cofactor], end));
+    if (opened.length > searchTerms) return undefined;
   }
   return opened;
 }

@@ -35,14 +35,26 @@ export function extremumTerms(kind: Kind, members: readonly Sum[]): Sum | undefi
   const contenders = dropBeaten(kind, sorted);
   if (contenders.length === 1) return contenders[0]!.terms;
 
-  const offset = contenders.map(({ terms }) => terms).reduce((a, b) => mergeTerms(a, b, (x, y) => smallest([x, y])));
-  const above = contenders.map(({ terms }) => subtractTerms(terms, offset));
+  const sums = contenders.map(({ terms }) => terms);
+  const { offset, above } = moveOut(sums);
+  // min(-a, -b, -c) has the shorter form -max(a, b, c).
+  const negated = sums.map((terms) => scaleTerms(terms, -1n));
+  if (moveOut(negated).above.flat().length < above.flat().length) {
+    const opposite = extremumTerms(kind === 'min' ? 'max' : 'min', negated);
+    return opposite && scaleTerms(opposite, -1n);
+  }
   const scale = above.flat().reduce((gcd, { coefficient }) => greatestCommonDivisor(gcd, coefficient), 0n);
   if (offset.length === 0 && scale === 1n) return [{ coefficient: 1n, atoms: [extremumAtom(kind, contenders)] }];
-  const scaled = above.map((terms) => terms.map((term) => ({ ...term, coefficient: term.coefficient / scale })));
   // What moved out may have turned a nested minimum into one that flattens.
+  const scaled = above.map((terms) => terms.map((term) => ({ ...term, coefficient: term.coefficient / scale })));
   const inner = extremumTerms(kind, scaled);
   return inner && addTerms(offset, scaleTerms(inner, scale));
+}
+
+/** Takes from every sum the smallest coefficient that any of them has, so that none is negative afterwards. */
+function moveOut(sums: readonly Sum[]): { offset: Sum; above: readonly Sum[] } {
+  const offset = sums.reduce((a, b) => mergeTerms(a, b, (x, y) => smallest([x, y])));
+  return { offset, above: sums.map((terms) => subtractTerms(terms, offset)) };
 }
 
 function extremumAtom(kind: Kind, members: readonly Member[]) {

@@ -16,10 +16,10 @@ import {
 /**
  * floor(terms/divisor) as terms, for a positive divisor; undefined where the quotient passes a limit.
  *
- * What stays under a floor is made unique: coefficients are reduced to (-divisor/2, divisor/2] and the constant to
- * [0, divisor), with the multiples moved out; common factors are cancelled; the leading sign is positive, by
- * floor(-p/c) = -floor((p + c - 1)/c); and floor((floor(p/a) + q)/b) becomes floor((p + a*q)/(a*b)). That covers
- * ceilings: ceil(p/c) = floor((p + c - 1)/c).
+ * What stays under a floor is made unique, for sums of products of symbols: coefficients are reduced to
+ * (-divisor/2, divisor/2] and the constant to [0, divisor), with the multiples moved out; common factors are cancelled;
+ * the leading sign is positive, by floor(-p/c) = -floor((p + c - 1)/c); and floor((floor(p/a) + q)/b) becomes
+ * floor((p + a*q)/(a*b)). That covers ceilings: ceil(p/c) = floor((p + c - 1)/c).
  */
 export function floorTerms(terms: readonly Term[], divisor: bigint): readonly Term[] | undefined {
   if (divisor === 1n) return terms;
@@ -103,6 +103,8 @@ function quotientTerms(terms: readonly Term[], divisor: bigint): readonly Term[]
   return [{ coefficient: 1n, atoms: [makeAtom({ kind: 'floor', numerator, divisor }, range)] }];
 }
 
+const maxJoined = 256;
+
 /**
  * The sum with floor((p + 1)/2) written as p - floor(p/2). Both halves have their own canonical form, which reads
  * better, but the two are not independent: whoever compares sums has to bring them together.
@@ -112,7 +114,7 @@ export function joinHalves(terms: readonly Term[]): readonly Term[] {
   for (const atom of upperHalves(terms)) {
     const halved = subtractTerms(atom.numerator.terms, constantTerms(1n));
     const lower = quotientTerms(halved, 2n);
-    if (lower !== undefined) joined = replaceAtom(joined, atom, subtractTerms(halved, lower));
+    if (lower !== undefined) joined = replaceAtom(joined, atom, subtractTerms(halved, lower), maxJoined) ?? joined;
   }
   return joined;
 }

@@ -1,7 +1,7 @@
-import { add, floorDiv, maxOf, minOf, mul, neg, sub } from './dim_arithmetic.js';
+import { add, floorDiv, maxOf, minOf, mul } from './dim_arithmetic.js';
 import { broadcastExprs } from './dim_broadcast.js';
 import { formatDim } from './dim_format.js';
-import { constant, type Expr, maxKeyLength, symbol } from './dim_terms.js';
+import { type Atom, constant, type Expr, maxKeyLength, symbol } from './dim_terms.js';
 
 /**
  * Reads what `formatDim` writes. Any other text is one symbol of that name, even where it looks like an expression
@@ -40,23 +40,24 @@ function accept(tokens: Tokens, token: string): boolean {
 /** sum = ["-"] product {("+" | "-") product} */
 function readSum(tokens: Tokens, nesting: number): Expr | undefined {
   if (nesting > maxNesting) return undefined;
-  let sum = accept(tokens, '-') ? neg(readProduct(tokens, nesting)) : readProduct(tokens, nesting);
+  let sum = readProduct(tokens, nesting, accept(tokens, '-') ? -1n : 1n);
   while (sum !== undefined) {
-    if (accept(tokens, '+')) sum = add(sum, readProduct(tokens, nesting));
-    else if (accept(tokens, '-')) sum = sub(sum, readProduct(tokens, nesting));
+    if (accept(tokens, '+')) sum = add(sum, readProduct(tokens, nesting, 1n));
+    else if (accept(tokens, '-')) sum = add(sum, readProduct(tokens, nesting, -1n));
     else return sum;
   }
   return undefined;
 }
 
-/** product = factor {"*" factor} */
-function readProduct(tokens: Tokens, nesting: number): Expr | undefined {
-  let product = readFactor(tokens, nesting);
+/** product = factor {"*" factor}, times `sign`, which belongs to its digits: -2^63 is an int64 and 2^63 is none. */
+function readProduct(tokens: Tokens, nesting: number, sign: bigint): Expr | undefined {
+  const digits = /^\d/.test(tokens.at(-1) ?? '') ? tokens.pop() : undefined;
+  let product = digits === undefined ? mul(sign, readFactor(tokens, nesting)) : constant(sign * BigInt(digits));
   while (product !== undefined && accept(tokens, '*')) product = mul(product, readFactor(tokens, nesting));
   return product;
 }
 
-/** factor = digits | name | "(" sum ")" | "floor(" product "/" digits ")" | ("min" | "max" | "broadcast") list */
+/** factor = digits | name | "(" sum ")" | "floor(" product "/" digits ")" | ("min" | "max" | "broadcast") "(" sum {"," sum} ")" */
 function readFactor(tokens: Tokens, nesting: number): Expr | undefined {
   const token = tokens.pop();
   if (token === undefined) return undefined;
@@ -67,29 +68,44 @@ function readFactor(tokens: Tokens, nesting: number): Expr | undefined {
   if (/^\d/.test(token)) return constant(BigInt(token));
   if (!/^[A-Za-z_]/.test(token)) return undefined;
   if (!accept(tokens, '(')) return symbol(token);
-  if (token === 'floor') return readFloor(tokens, nesting + 1);
-  const members = readList(tokens, nesting + 1);
-  if (members === undefined) return undefined;
-  if (token === 'min') return minOf(members);
-  if (token === 'max') return maxOf(members);
-  return token === 'broadcast' ? broadcastExprs(members) : undefined;
+  return token === 'floor' ? readFloor(tokens, nesting + 1) : readMembers(token, tokens, nesting + 1);
 }
 
+/** product "/" digits ")" */
 function readFloor(tokens: Tokens, nesting: number): Expr | undefined {
   if (nesting > maxNesting) return undefined;
-  const numerator = readProduct(tokens, nesting);
+  const numerator = readProduct(tokens, nesting, 1n);
   if (numerator === undefined || !accept(tokens, '/')) return undefined;
   const divisor = readFactor(tokens, nesting);
-  return typeof divisor !== 'object' && accept(tokens, ')') ? floorDiv(numerator, divisor) : undefined;
+  if (typeof divisor === 'object' || !accept(tokens, ')')) return undefined;
+  const quotient = floorDiv(numerator, divisor);
+  return loneAtom(quotient)?.kind === 'floor' ? quotient : undefined;
 }
 
-/** list = sum {"," sum} ")" */
-function readList(tokens: Tokens, nesting: number): readonly Expr[] | undefined {
+/** sum {"," sum} ")" */
+function readMembers(kind: string, tokens: Tokens, nesting: number): Expr | undefined {
   const members: Expr[] = [];
   do {
     const member = readSum(tokens, nesting);
     if (member === undefined) return undefined;
     members.push(member);
   } while (accept(tokens, ','));
-  return accept(tokens, ')') ? members : undefined;
+  const combine = combiners.get(kind);
+  if (combine === undefined || !accept(tokens, ')')) return undefined;
+  const result = combine(members);
+  const atom = loneAtom(result);
+  return atom !== undefined && 'members' in atom && atom.members.length === members.length ? result : undefined;
+}
+
+const combiners = new Map<string, (members: readonly Expr[]) => Expr | undefined>([
+  ['min', minOf],
+  ['max', maxOf],
+  ['broadcast', broadcastExprs],
+]);
+
+/** What formatDim writes as a call is one atom. Whatever folds was not written by it, and costs no further work. */
+function loneAtom(expr: Expr | undefined): Atom | undefined {
+  if (typeof expr !== 'object' || expr.terms.length > 1) return undefined;
+  const { coefficient, atoms } = expr.terms[0]!;
+  return coefficient === 1n && atoms.length === 1 ? atoms[0] : undefined;
 }

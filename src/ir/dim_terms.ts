@@ -100,11 +100,14 @@ export function exprOf(terms: readonly Term[]): Expr | undefined {
       length += atom.key.length;
     }
   }
-  // A name is as long as the model wants it; only what we build from it is bounded.
-  const lone = length === first.atoms[0]?.key.length && first.coefficient === 1n && terms.length === 1;
-  if (depth > maxDepth || (length > maxKeyLength && !lone)) return undefined;
+  if (depth > maxDepth || (length > maxKeyLength && !isSymbol(terms))) return undefined;
   const key = writeTerms(terms, (atom) => atom.key);
-  return key.length > maxKeyLength && !lone ? undefined : { terms, key, depth };
+  return key.length > maxKeyLength && !isSymbol(terms) ? undefined : { terms, key, depth };
+}
+
+/** A name is as long as the model wants it; only what is built from it is bounded. */
+function isSymbol([term, ...others]: readonly Term[]): boolean {
+  return others.length === 0 && term?.coefficient === 1n && term.atoms.length === 1 && term.atoms[0]!.kind === 'symbol';
 }
 
 const kindOrder = { symbol: 0, floor: 1, min: 2, max: 3, broadcast: 4 } as const;
@@ -195,15 +198,24 @@ export function divideMonomial(atoms: readonly Atom[], divisor: readonly Atom[])
   return rest;
 }
 
-/** The terms with every occurrence of `atom` replaced by a sum. */
-export function replaceAtom(terms: readonly Term[], { key }: Atom, replacement: readonly Term[]): readonly Term[] {
+/** The terms with every occurrence of `atom` replaced by a sum; undefined where that makes more than `limit` terms. */
+export function replaceAtom(
+  terms: readonly Term[],
+  { key }: Atom,
+  replacement: readonly Term[],
+  limit: number,
+): readonly Term[] | undefined {
   let result: readonly Term[] = terms.filter(({ atoms }) => atoms.every((atom) => atom.key !== key));
   for (const { coefficient, atoms } of terms) {
     const others = atoms.filter((atom) => atom.key !== key);
     if (others.length === atoms.length) continue;
     let product: readonly Term[] = [{ coefficient, atoms: others }];
-    for (let power = others.length; power < atoms.length; power++) product = multiplyTerms(product, replacement);
+    for (let power = others.length; power < atoms.length; power++) {
+      if (product.length * replacement.length > limit) return undefined;
+      product = multiplyTerms(product, replacement);
+    }
     result = addTerms(result, product);
+    if (result.length > limit) return undefined;
   }
   return result;
 }

@@ -2,6 +2,7 @@ import { getFloat, getInt } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import type { Graph, Node, Value } from '../../ir/graph.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
+import { tensorData } from '../../ir/tensor.js';
 import type { QuantizationScheme, QuantizedRole } from '../target_profile.js';
 
 /** A node with constant weights that runs on 8 bits. */
@@ -206,7 +207,7 @@ function saturatesLike(activation: Node): boolean {
 function scalarOf(value: Value | null | undefined): number | undefined {
   const tensor = constantTensor(value);
   if (tensor?.dtype !== 'float' || tensor.byteLength !== 4) return undefined;
-  return new DataView(tensor.storage.bytes().slice().buffer).getFloat32(0, true);
+  return Number(tensorData(tensor)[0]);
 }
 
 /** The parts of a node that can run on 8 bits, or why it cannot. */

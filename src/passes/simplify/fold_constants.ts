@@ -154,11 +154,9 @@ async function foldRoots(
   }
   for (const [index, root] of roots.entries()) {
     const tensor = results.get(outputs[index]!);
-    if (tensor === undefined || root.producer === null) continue;
-    const node = root.producer;
-    replaceByConstant(root, tensor, context);
-    eraseIfUnread(node, context);
+    if (tensor !== undefined) replaceByConstant(root, tensor, context);
   }
+  for (const node of neededNodes(roots, constantNodes).reverse()) eraseIfUnread(node, context);
 }
 
 /** A model of its own that computes `roots` from constants. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { floatAttribute, intAttribute, intsAttribute, tensorAttribute } from '../../../src/ir/attribute.js';
-import { floatTensor, int64Tensor, tensorFromData } from '../../../src/ir/tensor.js';
+import { floatTensor, int64Tensor, tensorData, tensorFromData } from '../../../src/ir/tensor.js';
 import { constantsToInitializers } from '../../../src/passes/simplify/constants_to_initializers.js';
 import { demoteConstantInputs } from '../../../src/passes/simplify/demote_constant_inputs.js';
 import { eliminateDeadNodes } from '../../../src/passes/simplify/eliminate_dead_nodes.js';
@@ -73,7 +73,7 @@ describe('eliminate-unused-initializers', () => {
       'y',
     );
     const { model } = await applyPass(b.build(), eliminateUnusedInitializers);
-    expect([...model.graph.initializers].map(({ name }) => name)).toEqual(['given', 'captured']);
+    expect([...model.graph.initializers].map(({ name }) => name).sort()).toEqual(['captured', 'given']);
   });
 });
 
@@ -228,7 +228,7 @@ describe('fold-constants', () => {
     expect(operatorsOf(after)).toEqual(['Neg']);
     expect(await largestDifference(model, after, { a: floatTensor([1]) })).toBe(0);
     const tensor = after.graph.outputs[0]!.value.initializer;
-    expect(tensor?.kind === 'dense' && new BigInt64Array(tensor.storage.bytes().slice().buffer)).toEqual(
+    expect(tensor?.kind === 'dense' && tensorData(tensor)).toEqual(
       BigInt64Array.of(9007199254740995n, -9007199254740991n),
     );
   });

@@ -25,10 +25,14 @@ function arrayFeatureExtractor(context: InferenceContext): void {
 }
 
 function castMap(context: InferenceContext): void {
-  context.setTensor(0, castTypes[context.string('cast_to', 'TO_FLOAT')]);
+  context.setTensor(0, castTypes.get(context.string('cast_to', 'TO_FLOAT')));
 }
 
-const castTypes: Readonly<Record<string, DataType>> = { TO_FLOAT: 'float', TO_INT64: 'int64', TO_STRING: 'string' };
+const castTypes: ReadonlyMap<string, DataType> = new Map([
+  ['TO_FLOAT', 'float'],
+  ['TO_INT64', 'int64'],
+  ['TO_STRING', 'string'],
+]);
 
 /** Strings to integers, or integers to strings. */
 function categoryMapper(context: InferenceContext): void {

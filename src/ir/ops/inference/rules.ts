@@ -1,15 +1,43 @@
+import { concatSplitRules } from './concat_split.js';
 import type { InferenceRule, InferenceRules } from './context.js';
 import { controlFlowRules } from './control_flow.js';
+import { convolutionRules } from './convolution.js';
 import { elementwiseRules } from './elementwise.js';
+import { expandRules } from './expand.js';
+import { gatherRules } from './gather.js';
 import { machineLearningRules } from './machine_learning.js';
+import { matmulRules } from './matmul.js';
+import { normalizationRules } from './normalization.js';
+import { poolingRules } from './pooling.js';
+import { quantizationRules } from './quantization.js';
 import { randomRules } from './random.js';
+import { recurrentRules } from './recurrent.js';
+import { reduceRules } from './reduce.js';
+import { reshapeRules } from './reshape.js';
+import { resizeRules } from './resize.js';
 import { sequenceRules } from './sequences.js';
+import { shapeOfRules } from './shape_of.js';
 import { signalRules } from './signal.js';
+import { sliceRules } from './slice.js';
 import { textRules } from './text.js';
 
 /** One line a family of operators. */
 const families: readonly InferenceRules[] = [
   elementwiseRules,
+  sliceRules,
+  shapeOfRules,
+  resizeRules,
+  reshapeRules,
+  reduceRules,
+  recurrentRules,
+  quantizationRules,
+  poolingRules,
+  normalizationRules,
+  matmulRules,
+  gatherRules,
+  expandRules,
+  convolutionRules,
+  concatSplitRules,
   controlFlowRules,
   sequenceRules,
   randomRules,
