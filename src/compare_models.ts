@@ -1,19 +1,18 @@
 import { ortRunner } from './backends/ort/run.js';
-import { type Check, type CheckOptions, checkModel } from './evaluate/check.js';
+import { apparentPrecision, type Check, type CheckOptions, checkModel } from './evaluate/check.js';
 import type { Model } from './ir/graph.js';
 import { loadModel } from './ir/onnx/files.js';
 
 /**
  * Compares two models in ONNX Runtime: names, types and shapes, and every output on samples.
- * @param precision what may differ follows from it.
+ * What may differ follows from `precision`, or from what the candidate shows.
  * @throws CheckFailedError where they differ by more; DiagnosticError where one cannot be loaded or run.
  */
 export async function compareModels(
   reference: string | Model,
   candidate: string | Model,
-  precision: 'fp32' | 'int8' = 'fp32',
-  options: CheckOptions = {},
+  options: CheckOptions & { readonly precision?: 'fp32' | 'int8' } = {},
 ): Promise<Check> {
-  const load = (model: string | Model) => (typeof model === 'string' ? loadModel(model) : model);
-  return checkModel(load(reference), load(candidate), precision, ortRunner(), options);
+  const [original, other] = [reference, candidate].map((each) => (typeof each === 'string' ? loadModel(each) : each));
+  return checkModel(original!, other!, options.precision ?? apparentPrecision(other!), ortRunner(), options);
 }

@@ -1,11 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, Option } from 'commander';
 import type { Comparison } from '../evaluate/compare.js';
 import { addDataOptions, type DataFlags, openOptions, parseCount } from './data_options.js';
 
 type Flags = DataFlags & {
   readonly data?: string;
   readonly limit?: number;
-  readonly precision: 'fp32' | 'int8';
+  readonly precision?: 'fp32' | 'int8';
   readonly json?: boolean;
   readonly quiet?: boolean;
 };
@@ -21,25 +21,31 @@ export const compareCommand = (): Command =>
         'samples: a folder, file, glob or module; random ones from the declared types without it',
       )
       .option('--limit <count>', 'samples to compare at most', parseCount, 32)
-      .option('--precision <name>', 'what may differ follows from it: fp32 or int8', parsePrecision, 'fp32')
+      .addOption(
+        new Option('--precision <name>', 'what may differ follows from it (default: what the candidate shows)').choices(
+          ['fp32', 'int8'],
+        ),
+      )
       .option('--json', 'print JSON')
       .option('--quiet', 'print nothing but errors'),
   )
-    .addHelpText('after', '\nExamples:\n  $ onnxopt compare model.onnx fast.onnx --data samples/ --precision int8')
+    .addHelpText('after', '\nExamples:\n  $ onnxopt compare model.onnx fast.onnx --data samples/')
     .action(async (referenceFile: string, candidateFile: string, flags: Flags) => {
-      const [{ loadModel }, { checkModel, CheckFailedError }, { ortRunner }, { progressBar }] = await Promise.all([
-        import('../ir/onnx/files.js'),
-        import('../evaluate/check.js'),
-        import('../backends/ort/run.js'),
-        import('./progress_bar.js'),
-      ]);
+      const [{ loadModel }, { apparentPrecision, checkModel, CheckFailedError }, { ortRunner }, { progressBar }] =
+        await Promise.all([
+          import('../ir/onnx/files.js'),
+          import('../evaluate/check.js'),
+          import('../backends/ort/run.js'),
+          import('./progress_bar.js'),
+        ]);
       const { DiagnosticError } = await import('../ir/diagnostic.js');
       const reference = loadModel(referenceFile);
       const candidate = loadModel(candidateFile);
+      const precision = flags.precision ?? apparentPrecision(candidate);
       const bar = progressBar(flags.quiet === true || flags.json === true);
       bar.stage?.('comparing');
       try {
-        const check = await checkModel(reference, candidate, flags.precision, ortRunner({ worker: true }), {
+        const check = await checkModel(reference, candidate, precision, ortRunner({ worker: true }), {
           ...openOptions(flags),
           ...(flags.data !== undefined && { data: flags.data }),
           limit: flags.limit ?? 32,
@@ -54,11 +60,6 @@ export const compareCommand = (): Command =>
         throw error;
       }
     });
-
-function parsePrecision(text: string): string {
-  if (text === 'fp32' || text === 'int8') return text;
-  throw new InvalidArgumentError('fp32 or int8 is needed.');
-}
 
 async function print(comparison: Comparison, flags: Flags): Promise<void> {
   const { formatTable, toJson } = await import('./table.js');

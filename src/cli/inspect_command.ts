@@ -40,7 +40,7 @@ async function describe(file: string, summary: ModelSummary): Promise<string> {
   const lines = [
     file,
     `IR version ${summary.irVersion}, opset ${opsets.join(', ')}${summary.producer ? `, by ${summary.producer}` : ''}`,
-    `${summary.nodes} nodes${inner.length > 0 ? ` (with ${inner.join(' and ')})` : ''}, ${summary.initializers} initializers of ${formatBytes(summary.weightBytes)}${weights.length > 0 ? ` (${weights.join(', ')})` : ''}`,
+    `${summary.nodes} nodes${inner.length > 0 ? ` (with ${inner.join(' and ')})` : ''}, ${summary.initializers} initializers, ${formatBytes(summary.weightBytes)} of constants${weights.length > 0 ? ` (${weights.join(', ')})` : ''}`,
     ...summary.inputs.map(
       ({ name, type, hasDefault }) => `input   ${name}: ${type}${hasDefault ? ' (has a default)' : ''}`,
     ),

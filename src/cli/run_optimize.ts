@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { formatRanges } from '../calibrate/ranges_file.js';
 import { findConfig, loadConfig } from '../config.js';
+import { CheckFailedError } from '../evaluate/check.js';
 import { type Diagnostic, formatDiagnostic } from '../ir/diagnostic.js';
 import { type OptimizeOptions, type OptimizeResult, optimize } from '../optimize.js';
 import { comparisonRows } from './comparison_rows.js';
@@ -42,9 +43,14 @@ export async function runOptimize(model: string, flags: RunFlags, options: Parti
       output: flags.output,
       onProgress: bar,
     });
-  } finally {
+  } catch (error) {
     bar.clear();
+    if (error instanceof CheckFailedError && !flags.quiet) {
+      process.stderr.write(`${formatTable(comparisonRows(error.comparison))}\nnothing was written\n`);
+    }
+    throw error;
   }
+  bar.clear();
   if (flags.saveRanges !== undefined && result.quantization !== undefined) {
     fs.writeFileSync(flags.saveRanges, formatRanges(result.quantization));
   }

@@ -3,6 +3,7 @@ import { type OpenSourceOptions, openSource, type SourceSpec } from '../calibrat
 import type { SampleSource } from '../calibrate/sources/source.js';
 import { type Diagnostic, DiagnosticError } from '../ir/diagnostic.js';
 import type { Model } from '../ir/graph.js';
+import { modelGraphs } from '../ir/traversal.js';
 import { samplesThatRun } from './check_samples.js';
 import { type Comparison, compareOutputs, fedInputs, signatureDifferences } from './compare.js';
 import { type Tolerance, tolerances } from './tolerance.js';
@@ -36,7 +37,6 @@ export class CheckFailedError extends DiagnosticError {
     super({
       code: 'check/failed',
       message: `the result does not answer as the original: ${reasons.slice(0, 3).join('; ')}`,
-      help: 'Nothing was written',
     });
     this.name = 'CheckFailedError';
     this.comparison = comparison;
@@ -97,6 +97,21 @@ async function openSamples(
   const { source, reason } = await samplesThatRun(reference.graph, original);
   return source ?? `the original runs on no sample that could be made from its types: ${reason ?? 'no input fits'}`;
 }
+
+/** The precision that a model's own operators show: int8 where it quantizes, else fp32. */
+export function apparentPrecision(model: Model): keyof typeof tolerances {
+  for (const graph of modelGraphs(model)) {
+    for (const { opType } of graph.nodes) if (quantizing.has(opType)) return 'int8';
+  }
+  return 'fp32';
+}
+
+const quantizing: ReadonlySet<string> = new Set([
+  'QuantizeLinear',
+  'DynamicQuantizeLinear',
+  'QLinearConv',
+  'QLinearMatMul',
+]);
 
 /** How a check that did not happen is said. */
 export const checkDiagnostics = (check: Check): readonly Diagnostic[] =>

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
+import { constantNodeTensor } from '../ir/constant.js';
 import { calledFunction, type Model } from '../ir/graph.js';
 import { isOpaque } from '../ir/ops/traits.js';
-import { modelGraphs, weightBytes } from '../ir/traversal.js';
+import { modelGraphs } from '../ir/traversal.js';
 import { formatType } from '../ir/value_type.js';
 
 /** What a model is made of, without running or reading its weights. */
@@ -17,6 +18,7 @@ export type ModelSummary = {
   readonly functions: number;
   readonly operators: Readonly<Record<string, number>>;
   readonly initializers: number;
+  /** Of initializers and Constant nodes. */
   readonly weightBytes: number;
   readonly weightBytesByType: Readonly<Record<string, number>>;
   /** Operators that no schema here describes: left as they are. */
@@ -33,12 +35,14 @@ export function summarizeModel(model: Model): ModelSummary {
   for (const graph of modelGraphs(model)) {
     graphs += 1;
     initializers += graph.initializers.size;
-    for (const { initializer } of graph.initializers) {
-      if (initializer === null) continue;
-      byType.set(initializer.dtype, (byType.get(initializer.dtype) ?? 0) + initializer.byteLength);
-    }
+    const addBytes = ({ dtype, byteLength }: { readonly dtype: string; readonly byteLength: number }) => {
+      byType.set(dtype, (byType.get(dtype) ?? 0) + byteLength);
+    };
+    for (const { initializer } of graph.initializers) if (initializer !== null) addBytes(initializer);
     for (const node of graph.nodes) {
       nodes += 1;
+      const constant = constantNodeTensor(node);
+      if (constant !== undefined) addBytes(constant);
       const label = node.domain === '' || node.domain === 'ai.onnx' ? node.opType : `${node.domain}:${node.opType}`;
       operators.set(label, (operators.get(label) ?? 0) + 1);
       if (calledFunction(node) === undefined && isOpaque(node)) unknown.add(label);
@@ -59,7 +63,7 @@ export function summarizeModel(model: Model): ModelSummary {
     functions: model.functions.size,
     operators: sortedByCount(operators),
     initializers,
-    weightBytes: weightBytes(model),
+    weightBytes: [...byType.values()].reduce((sum, bytes) => sum + bytes, 0),
     weightBytesByType: sortedByCount(byType),
     unknownOperators: [...unknown].sort(),
   };

@@ -52,7 +52,13 @@ function copyGraph(editor: Editor, source: Graph, target: Graph, mapping: Map<Va
   for (const value of source.declared) editor.setDeclared(mapping.get(value)!, true);
 }
 
-function copyNode(editor: Editor, node: Node, target: Graph, mapping: Map<Value, Value>, note: (a: Value, b: Value) => void): void {
+function copyNode(
+  editor: Editor,
+  node: Node,
+  target: Graph,
+  mapping: Map<Value, Value>,
+  note: (a: Value, b: Value) => void,
+): void {
   const copy = editor.draft({
     graph: target,
     opType: node.opType,

@@ -4,6 +4,7 @@ import { extremumTerms } from './dim_extremum.js';
 import { floorTerms } from './dim_floor.js';
 import {
   addTerms,
+  constant,
   constantTerms,
   type Expr,
   exprOf,
@@ -85,10 +86,23 @@ export function truncDiv(a: Operand, b: Operand): Operand {
 }
 
 /** a - b*floorDiv(a, b): the remainder with the sign of the divisor, as ONNX `Mod` and Python's `%`. */
-export const mod = (a: Operand, b: Operand): Operand => sub(a, mul(b, floorDiv(a, b)));
+export function mod(a: Operand, b: Operand): Operand {
+  if (isConstant(a) && isConstant(b)) {
+    const rest = fmod(a, b);
+    return rest !== 0 && rest !== undefined && rest < 0 !== b < 0 ? add(rest, b) : rest;
+  }
+  return sub(a, mul(b, floorDiv(a, b)));
+}
 
 /** a - b*truncDiv(a, b): the remainder with the sign of the dividend, as C's `%` and ONNX `Mod` with fmod=1. */
-export const fmod = (a: Operand, b: Operand): Operand => sub(a, mul(b, truncDiv(a, b)));
+export function fmod(a: Operand, b: Operand): Operand {
+  if (typeof a === 'number' && typeof b === 'number') return b === 0 ? undefined : (a % b) + 0;
+  // The quotient of two int64 may leave int64 where their remainder does not.
+  if (isConstant(a) && isConstant(b)) return BigInt(b) === 0n ? undefined : constant(BigInt(a) % BigInt(b));
+  return sub(a, mul(b, truncDiv(a, b)));
+}
+
+const isConstant = (a: Operand): a is number | bigint => typeof a === 'number' || typeof a === 'bigint';
 
 /**
  * The quotient of a division that is known to leave no remainder, such as the -1 of a Reshape: undefined where the

@@ -12,7 +12,7 @@ import {
 } from './dim_terms.js';
 
 /** How many sums one search may open, and how long they may be: proofs that need more are not found. */
-const searchSteps = 32;
+const searchSteps = 16;
 const searchTerms = 128;
 
 /**

@@ -57,7 +57,7 @@ function readProduct(tokens: Tokens, nesting: number, sign: bigint): Expr | unde
   return product;
 }
 
-/** factor = digits | name | "(" sum ")" | "floor(" product "/" digits ")" | ("min" | "max" | "broadcast") "(" sum {"," sum} ")" */
+/** factor = digits | name | "(" sum ")" | "floor(" product "/" digits ")" | kind "(" sum {"," sum} ")" */
 function readFactor(tokens: Tokens, nesting: number): Expr | undefined {
   const token = tokens.pop();
   if (token === undefined) return undefined;

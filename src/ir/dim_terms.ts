@@ -22,7 +22,7 @@ export type SymbolicExpr = {
   readonly depth: number;
 };
 
-/** `coefficient` times the product of `atoms`, which are sorted and repeat for powers; no atoms in the constant term. */
+/** `coefficient` times the product of `atoms`, which are sorted and repeat for powers; the constant term has none. */
 export type Term = { readonly coefficient: bigint; readonly atoms: readonly Atom[] };
 
 /** What a product multiplies: a symbol, or an operation that no sum of products expresses. */

@@ -13,12 +13,3 @@ export function countNodes(model: Model): number {
   for (const graph of modelGraphs(model)) count += graph.nodes.size;
   return count;
 }
-
-/** Bytes of all initializers, as they lie in a file. */
-export function weightBytes(model: Model): number {
-  let bytes = 0;
-  for (const graph of modelGraphs(model)) {
-    for (const value of graph.initializers) bytes += value.initializer?.byteLength ?? 0;
-  }
-  return bytes;
-}

@@ -99,6 +99,21 @@ describe('constants', () => {
     }
   });
 
+  it('agree with bigint arithmetic over all of int64', () => {
+    const edges = fc.constantFrom(0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 53n, -(2n ** 53n), int64Max, int64Min);
+    const int64 = fc.oneof(edges, fc.bigInt({ min: int64Min, max: int64Max }), fc.maxSafeInteger().map(BigInt));
+    fc.assert(
+      fc.property(fc.constantFrom(...operators), int64, int64, (kind, a, b) => {
+        fc.pre(kind !== 'broadcast');
+        const expected = operate(kind, a, b);
+        const fits = expected !== undefined && expected >= int64Min && expected <= int64Max;
+        const tree: Tree = { kind, left: { kind: 'constant', value: a }, right: { kind: 'constant', value: b } };
+        expect(treeExpr(tree)?.toString()).toBe(fits ? expected.toString() : undefined);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
   it('are not divided by zero', () => {
     for (const divide of [floorDiv, ceilDiv, truncDiv, mod, fmod, divideExact]) {
       expect(divide(5, 0)).toBeUndefined();
@@ -602,18 +617,20 @@ const operators = [
   'broadcast',
 ] as const;
 
+type Operator = (typeof operators)[number];
+
 /** An expression as it was asked for: what the algebra makes of it is compared with plain arithmetic on it. */
 type Tree =
-  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'constant'; readonly value: number | bigint }
   | { readonly kind: 'symbol'; readonly name: string }
-  | { readonly kind: (typeof operators)[number]; readonly left: Tree; readonly right: Tree };
+  | { readonly kind: Operator; readonly left: Tree; readonly right: Tree };
 
 const names = ['n', 'm', 'k'] as const;
 
 const constantTree = fc.integer({ min: -9, max: 9 }).map((value): Tree => ({ kind: 'constant', value }));
 const symbolTree = fc.constantFrom(...names).map((name): Tree => ({ kind: 'symbol', name }));
 
-function treeOf(kinds: readonly (typeof operators)[number][]): fc.Arbitrary<Tree> {
+function treeOf(kinds: readonly Operator[]): fc.Arbitrary<Tree> {
   const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
     tree: fc.oneof(
       { maxDepth: 5, depthSize: 'large' },
@@ -675,8 +692,12 @@ function treeValue(tree: Tree, bindings: ReadonlyMap<string, number>): bigint | 
   if (tree.kind === 'symbol') return BigInt(bindings.get(tree.name)!);
   const a = treeValue(tree.left, bindings);
   const b = treeValue(tree.right, bindings);
-  if (a === undefined || b === undefined) return undefined;
-  switch (tree.kind) {
+  return a === undefined || b === undefined ? undefined : operate(tree.kind, a, b);
+}
+
+function operate(kind: Operator, a: bigint, b: bigint): bigint | undefined {
+  const [low, high] = a < b ? [a, b] : [b, a];
+  switch (kind) {
     case 'add':
       return a + b;
     case 'sub':
@@ -684,15 +705,15 @@ function treeValue(tree: Tree, bindings: ReadonlyMap<string, number>): bigint | 
     case 'mul':
       return a * b;
     case 'min':
-      return BigInt(Math.min(Number(a), Number(b)));
+      return low;
     case 'max':
-      return BigInt(Math.max(Number(a), Number(b)));
+      return high;
     case 'broadcast':
       if (a < 0n || b < 0n) return undefined;
       if (a === b || b === 1n) return a;
       return a === 1n ? b : undefined;
     default:
-      return b === 0n ? undefined : divide(tree.kind, a, b);
+      return b === 0n ? undefined : divide(kind, a, b);
   }
 }
 

@@ -1,8 +1,8 @@
 import { type DataType, dataTypeBits, dataTypeKind } from '../../ir/data_type.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';
+import { decodeHalf } from '../../ir/half_float.js';
 import { type Tensor, tensorData, tensorFromData } from '../../ir/tensor.js';
 import { type ElementValues, encodeElements } from './encode_elements.js';
-import { decodeHalf } from '../../ir/half_float.js';
 
 /**
  * The tensor with elements of another type, where no value is lost: floats are rounded to nearest but never to infinity;

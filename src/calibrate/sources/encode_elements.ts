@@ -1,6 +1,6 @@
 import type { DataType } from '../../ir/data_type.js';
-import type { TypedData } from '../../ir/tensor.js';
 import { decodeHalf, encodeHalf } from '../../ir/half_float.js';
+import type { TypedData } from '../../ir/tensor.js';
 
 /** The typed array of the wanted element type, or why the values have none. */
 export type Encoded =

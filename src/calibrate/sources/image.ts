@@ -1,7 +1,7 @@
 import { DiagnosticError } from '../../ir/diagnostic.js';
+import { roundToEven } from '../../ir/half_float.js';
 import { type Tensor, tensorFromData } from '../../ir/tensor.js';
 import { encodeElements } from './encode_elements.js';
-import { roundToEven } from '../../ir/half_float.js';
 import { type ImagePlan, optionsFault } from './image_options.js';
 
 const formats = ['png', 'jpeg', 'webp'];
