@@ -65,7 +65,14 @@ function listedUses(model: Model): ReadonlyMap<Use['user'], readonly ListedUse[]
 
 type Report = (code: string, message: string, where: string, severity?: Diagnostic['severity']) => void;
 
-function verifyGraph(graph: Graph, model: Model, uses: Map<Value, Set<Use>>, known: Set<Value>, report: Report): void {
+function verifyGraph(
+  graph: Graph,
+  model: Model,
+  uses: Map<Value, Set<Use>>,
+  known: Set<Value>,
+  listed: ReadonlyMap<Use['user'], readonly ListedUse[]>,
+  report: Report,
+): void {
   const where = graph.name || 'graph';
   if (graph.model !== model) report('foreign-graph', 'the graph belongs to another model', where);
   for (const [index, input] of graph.inputs.entries()) {
