@@ -3,6 +3,8 @@ import { cloneModel } from '../ir/clone.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { Editor } from '../ir/editor.js';
 import type { Model, Value } from '../ir/graph.js';
+import { Inference } from '../ir/ops/inference/inference.js';
+import { knownBounds } from '../ir/ops/known_ranges.js';
 import { type Tensor, tensorData } from '../ir/tensor.js';
 import type { Range } from '../passes/quantize/ranges.js';
 import type { ModelRunner } from './runner.js';
@@ -30,10 +32,7 @@ export async function observeRanges(
   options: ObserveOptions = {},
 ): Promise<Observation> {
   if (values.length === 0) return { ranges: new Map(), samples: 0 };
-  const probes = withReductions(
-    model,
-    values.map(({ name }) => name),
-  );
+  const probes = withReductions(model, values);
   const session = await runner(probes.model);
   const ranges = new Map<string, { min: number; max: number }>();
   let samples = 0;
@@ -42,7 +41,8 @@ export async function observeRanges(
     for await (const sample of source.samples()) {
       const results = await session.run(sample.feeds, probes.outputs);
       for (const { name, min, max } of probes.probes) {
-        widen(ranges, name, scalar(results.get(min)), scalar(results.get(max)), sample.name);
+        const least = typeof min === 'number' ? min : extremeAt(results, min);
+        widen(ranges, name, least, extremeAt(results, max), sample.name);
       }
       samples += 1;
       options.onSample?.(samples, total);
@@ -63,7 +63,7 @@ function widen(
   sample: string,
 ): void {
   // An empty tensor reduces to nothing: the largest of no numbers is −infinity.
-  if (min === Number.POSITIVE_INFINITY && max === Number.NEGATIVE_INFINITY) return;
+  if (max === Number.NEGATIVE_INFINITY && min > max) return;
   if (!Number.isFinite(min) || !Number.isFinite(max)) {
     throw new DiagnosticError({
       code: 'calibrate/non-finite',
@@ -79,30 +79,68 @@ function widen(
   }
 }
 
-const scalar = (tensor: Tensor | undefined): number =>
-  tensor === undefined ? Number.NaN : Number(tensorData(tensor)[0]);
+const extremeAt = (results: ReadonlyMap<string, Tensor>, { output, index }: Place): number =>
+  Number(tensorData(results.get(output)!)[index]);
 
-type Probe = { readonly name: string; readonly min: string; readonly max: string };
+/** Where an extreme comes out: an output and the position in it. */
+type Place = { output: string; index: number };
+
+/** The extremes of one value; a number where the smallest is known without looking. */
+type Probe = { readonly name: string; readonly min: Place | number; readonly max: Place };
+
+type Probes = { readonly model: Model; readonly probes: readonly Probe[]; readonly outputs: readonly string[] };
 
 /** A copy of the model whose only outputs are the extremes of the named values. */
-function withReductions(source: Model, names: readonly string[]): { model: Model; probes: Probe[]; outputs: string[] } {
+function withReductions(source: Model, values: readonly Value[]): Probes {
   const model = cloneModel(source);
   const editor = new Editor(model);
   const { graph } = model;
   for (const slot of [...graph.outputs]) editor.removeOutput(slot);
-  const probes = names.map((name): Probe => {
+  const inference = new Inference(source);
+  // Extremes of one rank are joined into one output: fetching each on its own would cost more than computing it.
+  const groups = new Map<string, { value: Value; place: Place }[]>();
+  const probes = values.map((observed): Probe => {
+    const { name, producer } = observed;
     const value = graph.values.get(name)!;
-    const reduce = (opType: string): string => {
-      const node = editor.insertNode({
-        graph,
-        opType,
-        inputs: [value],
-        outputs: [{ name: `${name}/${opType}` }],
-        attributes: [intAttribute('keepdims', 0)],
-      });
-      return editor.addOutput(graph, node.outputs[0]!, undefined, { kind: 'tensor', dtype: 'float', shape: [] }).name;
+    const rank = inference.shapeOf(observed)?.length;
+    const reduce = (opType: string, of: Value): Place => {
+      const node = editor.insertNode({ graph, opType, inputs: [of], outputs: 1 });
+      const place = { output: '', index: 0 };
+      const group = rank === undefined || rank === 0 ? name : `rank ${rank}`;
+      groups.set(group, [...(groups.get(group) ?? []), { value: node.outputs[0]!, place }]);
+      return place;
     };
-    return { name, min: reduce('ReduceMin'), max: reduce('ReduceMax') };
+    const known = producer === null ? undefined : knownBounds(producer.domain, producer.opType).min;
+    if (known === undefined) return { name, min: reduce('ReduceMin', value), max: reduce('ReduceMax', value) };
+    // The runtime pools in the layout its convolutions write; a reduction would first bring the tensor back to NCHW.
+    const pooled =
+      rank === 4 ? editor.insertNode({ graph, opType: 'GlobalMaxPool', inputs: [value], outputs: 1 }) : undefined;
+    return { name, min: known, max: reduce('ReduceMax', pooled?.outputs[0] ?? value) };
   });
-  return { model, probes, outputs: probes.flatMap(({ min, max }) => [min, max]) };
+  const outputs = [...groups].flatMap(([group, extremes]) => joinExtremes(editor, group, extremes));
+  return { model, probes, outputs };
+}
+
+/** Makes a group of extremes one output, or one each where they cannot be joined; returns the names of the outputs. */
+function joinExtremes(editor: Editor, group: string, extremes: readonly { value: Value; place: Place }[]): string[] {
+  const { graph } = editor.model;
+  const output = (value: Value): string =>
+    editor.addOutput(graph, value, editor.freshName('extremes'), { kind: 'tensor', dtype: 'float', shape: undefined })
+      .name;
+  if (!group.startsWith('rank ')) {
+    return extremes.map(({ value, place }) => {
+      place.output = output(value);
+      return place.output;
+    });
+  }
+  const joined = editor.insertNode({
+    graph,
+    opType: 'Concat',
+    inputs: extremes.map(({ value }) => value),
+    outputs: 1,
+    attributes: [intAttribute('axis', 0)],
+  });
+  const name = output(joined.outputs[0]!);
+  for (const [index, { place }] of extremes.entries()) Object.assign(place, { output: name, index });
+  return [name];
 }

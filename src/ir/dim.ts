@@ -19,8 +19,8 @@ export {
   product,
   sub,
   truncDiv,
-} from './dim_arithmetic.js';
-export { broadcastAll, broadcastDims } from './dim_broadcast.js';
+} from './dim/arithmetic.js';
+export { broadcastAll, broadcastDims } from './dim/broadcast.js';
 export {
   asDim,
   dimEquals,
@@ -29,8 +29,8 @@ export {
   provablyAtLeast,
   provablyDifferent,
   upperBound,
-} from './dim_compare.js';
-export { evaluate, substitute, symbolsOf } from './dim_evaluate.js';
-export { formatDim } from './dim_format.js';
-export { parseDim } from './dim_parse.js';
-export { type Dim, type Expr, type SymbolicExpr, symbol } from './dim_terms.js';
+} from './dim/compare.js';
+export { evaluate, substitute, symbolsOf } from './dim/evaluate.js';
+export { formatDim } from './dim/format.js';
+export { parseDim } from './dim/parse.js';
+export { type Dim, type Expr, type SymbolicExpr, symbol } from './dim/terms.js';

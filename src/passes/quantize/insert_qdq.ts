@@ -5,7 +5,7 @@ import { constantTensor } from '../../ir/constant.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import type { Editor } from '../../ir/editor.js';
 import { type Graph, type Node, opsetVersion, type Value } from '../../ir/graph.js';
-import { knownRange } from '../../ir/ops/known_ranges.js';
+import { knownBounds } from '../../ir/ops/known_ranges.js';
 import { floatTensor, type Tensor, tensorData, tensorFromData } from '../../ir/tensor.js';
 import { definePass, type Pass } from '../pass.js';
 import type { QuantizationScheme } from '../target_profile.js';
@@ -35,7 +35,9 @@ export function valuesToObserve(placement: Placement): Value[] {
 function rangeWithoutData(value: Value): Range | undefined {
   const tensor = constantTensor(value);
   if (tensor !== undefined) return rangeOf(tensor);
-  return value.producer === null ? undefined : knownRange(value.producer.domain, value.producer.opType);
+  if (value.producer === null) return undefined;
+  const { min, max } = knownBounds(value.producer.domain, value.producer.opType);
+  return min === undefined || max === undefined ? undefined : { min, max };
 }
 
 function rangeOf(tensor: Tensor): Range {

@@ -2,6 +2,7 @@ import type { DataType } from '../../data_type.js';
 import { add, asDim, type Dim, type Expr, product } from '../../dim.js';
 import { formatShape, type Shape, tensorType } from '../../value_type.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
+import { attributeSize } from './sizes.js';
 
 /**
  * The operators of ai.onnx.ml. Where their specification leaves shapes open, they are what ONNX Runtime 1.30 gives, and
@@ -76,7 +77,7 @@ function oneHotEncoder(context: InferenceContext): void {
 /** Scores, one row a sample. */
 function regressor(context: InferenceContext, dtype: DataType | undefined, columns: number | undefined): void {
   const samples = sampleShape(context);
-  context.setTensor(0, dtype, samples && [...samples, asDim(columns)]);
+  context.setTensor(0, dtype, samples && [...samples, columns === undefined ? undefined : attributeSize(columns)]);
 }
 
 /** Labels, and scores, one row a sample. */

@@ -1,6 +1,6 @@
 import { dataTypeOfCode } from '../../data_type.js';
-import type { Dim } from '../../dim.js';
 import type { InferenceContext, InferenceRules } from './context.js';
+import { attributeSize } from './sizes.js';
 
 /** RandomNormal, RandomUniform: the shape is an attribute. */
 function ofGivenShape(context: InferenceContext): void {
@@ -9,7 +9,7 @@ function ofGivenShape(context: InferenceContext): void {
   context.setTensor(0, dtype);
   if (shape === undefined) return;
   if (shape.some((size) => size < 0)) context.fail('infer/negative-size', `the shape [${shape}] has a negative size`);
-  else context.setTensor(0, dtype, shape.map(countable));
+  else context.setTensor(0, dtype, shape.map(attributeSize));
 }
 
 /** RandomNormalLike, RandomUniformLike, Bernoulli: the shape of the input, and its type unless `dtype` says another. */
@@ -29,11 +29,8 @@ function multinomial(context: InferenceContext): void {
   }
   const samples = context.int('sample_size', 1);
   if (samples < 0) context.fail('infer/negative-size', `Multinomial cannot draw ${samples} samples`);
-  else context.setTensor(0, dtype, [shape?.[0], countable(samples)]);
+  else context.setTensor(0, dtype, [shape?.[0], attributeSize(samples)]);
 }
-
-/** An attribute past 2^53 came saturated. */
-const countable = (size: number): Dim | undefined => (size < Number.MAX_SAFE_INTEGER ? size : undefined);
 
 export const randomRules: InferenceRules = {
   RandomNormal: ofGivenShape,

@@ -2,6 +2,7 @@ import { concatSplitRules } from './concat_split.js';
 import type { InferenceRule, InferenceRules } from './context.js';
 import { controlFlowRules } from './control_flow.js';
 import { convolutionRules } from './convolution.js';
+import { determinantRules } from './determinant.js';
 import { elementwiseRules } from './elementwise.js';
 import { expandRules } from './expand.js';
 import { gatherRules } from './gather.js';
@@ -15,10 +16,12 @@ import { recurrentRules } from './recurrent.js';
 import { reduceRules } from './reduce.js';
 import { reshapeRules } from './reshape.js';
 import { resizeRules } from './resize.js';
+import { samplingRules } from './sampling.js';
 import { sequenceRules } from './sequences.js';
 import { shapeOfRules } from './shape_of.js';
 import { signalRules } from './signal.js';
 import { sliceRules } from './slice.js';
+import { stateSpaceRules } from './state_space.js';
 import { textRules } from './text.js';
 
 /** One line a family of operators. */
@@ -44,6 +47,9 @@ const families: readonly InferenceRules[] = [
   signalRules,
   textRules,
   machineLearningRules,
+  samplingRules,
+  stateSpaceRules,
+  determinantRules,
 ];
 
 const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));

@@ -1,8 +1,10 @@
-import { type Dim, provablyDifferent } from '../../dim.js';
+import type { Dim } from '../../dim.js';
 import type { Graph } from '../../graph.js';
 import { formatType, tensorType, type ValueType } from '../../value_type.js';
+
 import type { InferenceContext } from './context.js';
 import { mergeTypes } from './merge.js';
+import { agreedSize } from './sizes.js';
 
 /**
  * Scan: body inputs are the state and one element of each scanned input, body outputs the state and what is collected.
@@ -32,8 +34,8 @@ export function inferScan(context: InferenceContext): void {
     }
     types.push(type);
   }
-  const length = agreed(sizes.length);
-  const batch = agreed(sizes.batch);
+  const length = agreedSize(sizes.length);
+  const batch = agreedSize(sizes.batch);
   if (length === 'conflict' || batch === 'conflict') {
     context.fail('infer/scan-length', 'the scanned inputs differ in length');
     return;
@@ -128,11 +130,4 @@ function withAxis(type: ValueType | undefined, axis: number, size: Dim | undefin
   const at = axis < 0 ? axis + rank : axis;
   if (at < 0 || at >= rank) return null;
   return tensorType(type.dtype, type.shape.toSpliced(at, 0, size));
-}
-
-/** The size that several axes have in common; a number where one of them is known as that. */
-function agreed(sizes: readonly (Dim | undefined)[]): Dim | undefined | 'conflict' {
-  const known = sizes.filter((size) => size !== undefined);
-  const best = known.find((size) => typeof size === 'number') ?? known[0];
-  return known.some((size) => provablyDifferent(size, best)) ? 'conflict' : best;
 }

@@ -1,6 +1,7 @@
-import { type Attribute, subgraphs } from '../../../ir/attribute.js';
+import { type Attribute, saturated, subgraphs } from '../../../ir/attribute.js';
 import { constantTensor } from '../../../ir/constant.js';
 import type { DataType } from '../../../ir/data_type.js';
+import type { Expr } from '../../../ir/dim.js';
 import type { Editor } from '../../../ir/editor.js';
 import { type Graph, type Node, rootGraph, type Value } from '../../../ir/graph.js';
 import { knownNumbers } from '../../../ir/ops/inference/content.js';
@@ -68,11 +69,16 @@ export class StepContext {
     return constantTensor(value);
   }
 
-  /** All elements of an integer value, where they are known. */
+  /** All elements of an integer value, where they are known; past ±(2^53 − 1) saturated. */
   integers(value: Value | null | undefined): number[] | undefined {
     const tensor = constantTensor(value);
-    if (tensor !== undefined) return tensorIntegers(tensor)?.map(Number);
+    if (tensor !== undefined) return tensorIntegers(tensor)?.map(saturated);
     return value == null ? undefined : knownNumbers(this.inference.contentOf(value));
+  }
+
+  /** Elements of a small integer value, as numbers or expressions; each undefined where it is not known. */
+  elements(value: Value | null | undefined): readonly (Expr | undefined)[] | undefined {
+    return value == null ? undefined : this.inference.contentOf(value)?.elements;
   }
 
   // --- changes ---
@@ -90,7 +96,7 @@ export class StepContext {
     return value;
   }
 
-  int64(node: Node, values: readonly number[], name: string): Value {
+  int64(node: Node, values: readonly (number | bigint)[], name: string): Value {
     return this.addConstant(node, int64Tensor(values), name);
   }
 
@@ -170,7 +176,13 @@ export class StepContext {
     if (!inFunction && graph.model.irVersion >= plainInitializersSince) {
       return this.editor.addInitializer(graph, tensor, name);
     }
-    const made = this.insert(node, 'Constant', [], [{ name: 'value', kind: 'tensor', value: tensor }], graph.nodes.first);
+    const made = this.insert(
+      node,
+      'Constant',
+      [],
+      [{ name: 'value', kind: 'tensor', value: tensor }],
+      graph.nodes.first,
+    );
     this.editor.renameValue(made, name);
     return made;
   }

@@ -1,5 +1,5 @@
-import { divideRange, rangeOf } from './dim_bounds.js';
-import { floorDivide, greatestCommonDivisor } from './dim_integers.js';
+import { divideRange, rangeOf } from './bounds.js';
+import { floorDivide, greatestCommonDivisor } from './integers.js';
 import {
   type Atom,
   addTerms,
@@ -11,7 +11,7 @@ import {
   scaleTerms,
   subtractTerms,
   type Term,
-} from './dim_terms.js';
+} from './terms.js';
 
 /**
  * floor(terms/divisor) as terms, for a positive divisor; undefined where the quotient passes a limit.

@@ -1,7 +1,7 @@
-import { add, floorDiv, maxOf, minOf, mul } from './dim_arithmetic.js';
-import { broadcastExprs } from './dim_broadcast.js';
-import { floorDivide, largest, smallest } from './dim_integers.js';
-import { type Atom, constant, type Expr, type Term } from './dim_terms.js';
+import { add, floorDiv, maxOf, minOf, mul } from './arithmetic.js';
+import { broadcastExprs } from './broadcast.js';
+import { floorDivide, largest, smallest } from './integers.js';
+import { type Atom, constant, type Expr, type Term } from './terms.js';
 
 /**
  * The value where each symbol is the dimension that `bindings` gives it. Undefined where a symbol has none, where

@@ -1,4 +1,4 @@
-import { divideMonomial, multiplyTerms, subtractTerms, type Term } from './dim_terms.js';
+import { divideMonomial, multiplyTerms, subtractTerms, type Term } from './terms.js';
 
 const maxQuotientTerms = 64;
 

@@ -1,4 +1,4 @@
-import { ceilDivide, floorDivide, largest, smallest } from './dim_integers.js';
+import { ceilDivide, floorDivide, largest, smallest } from './integers.js';
 import {
   type Atom,
   addTerms,
@@ -9,7 +9,7 @@ import {
   scaleTerms,
   type Term,
   termsOf,
-} from './dim_terms.js';
+} from './terms.js';
 
 /** How many sums one search may open, and how long they may be: proofs that need more are not found. */
 const searchSteps = 16;

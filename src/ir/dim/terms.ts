@@ -1,5 +1,5 @@
-import { InvariantError } from './diagnostic.js';
-import { symbolKey, writeAtom, writeTerms } from './dim_format.js';
+import { InvariantError } from '../diagnostic.js';
+import { symbolKey, writeAtom, writeTerms } from './format.js';
 
 /**
  * An integer expression. Constants are numbers while they are safe integers and bigints beyond; both stay within int64.

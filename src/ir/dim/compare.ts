@@ -1,7 +1,7 @@
-import { greatestOf, leastOf } from './dim_bounds.js';
-import { joinHalves } from './dim_floor.js';
-import { greatestCommonDivisor } from './dim_integers.js';
-import { constant, type Dim, type Expr, subtractTerms, type Term, termsOf } from './dim_terms.js';
+import { greatestOf, leastOf } from './bounds.js';
+import { joinHalves } from './floor.js';
+import { greatestCommonDivisor } from './integers.js';
+import { constant, type Dim, type Expr, subtractTerms, type Term, termsOf } from './terms.js';
 
 /** True only where both are known and equal whatever the symbols stand for. */
 export function dimEquals(a: Expr | undefined, b: Expr | undefined): boolean {

@@ -1,7 +1,7 @@
-import { add, floorDiv, maxOf, minOf, mul } from './dim_arithmetic.js';
-import { broadcastExprs } from './dim_broadcast.js';
-import { formatDim } from './dim_format.js';
-import { type Atom, constant, type Expr, maxKeyLength, symbol } from './dim_terms.js';
+import { add, floorDiv, maxOf, minOf, mul } from './arithmetic.js';
+import { broadcastExprs } from './broadcast.js';
+import { formatDim } from './format.js';
+import { type Atom, constant, type Expr, maxKeyLength, symbol } from './terms.js';
 
 /**
  * Reads what `formatDim` writes. Any other text is one symbol of that name, even where it looks like an expression

@@ -1,7 +1,7 @@
-import { leastOf } from './dim_bounds.js';
-import { divideTerms } from './dim_divide.js';
-import { extremumTerms } from './dim_extremum.js';
-import { floorTerms } from './dim_floor.js';
+import { leastOf } from './bounds.js';
+import { divideTerms } from './divide.js';
+import { extremumTerms } from './extremum.js';
+import { floorTerms } from './floor.js';
 import {
   addTerms,
   constant,
@@ -13,7 +13,7 @@ import {
   subtractTerms,
   type Term,
   termsOf,
-} from './dim_terms.js';
+} from './terms.js';
 
 /**
  * Every operation gives undefined where an operand is undefined (unknown), where a constant leaves int64, and where the
@@ -89,7 +89,7 @@ export function truncDiv(a: Operand, b: Operand): Operand {
 export function mod(a: Operand, b: Operand): Operand {
   if (isConstant(a) && isConstant(b)) {
     const rest = fmod(a, b);
-    return rest !== 0 && rest !== undefined && rest < 0 !== b < 0 ? add(rest, b) : rest;
+    return isConstant(rest) && rest !== 0 && rest < 0 !== b < 0 ? add(rest, b) : rest;
   }
   return sub(a, mul(b, floorDiv(a, b)));
 }

@@ -1,5 +1,5 @@
-import { leastOf, rangeOf } from './dim_bounds.js';
-import { greatestCommonDivisor, largest, smallest } from './dim_integers.js';
+import { leastOf, rangeOf } from './bounds.js';
+import { greatestCommonDivisor, largest, smallest } from './integers.js';
 import {
   addTerms,
   type Expr,
@@ -12,7 +12,7 @@ import {
   subtractTerms,
   type Term,
   termsOf,
-} from './dim_terms.js';
+} from './terms.js';
 
 const maxMembers = 16;
 

@@ -1,4 +1,4 @@
-import type { Atom, AtomContent, Expr, SymbolicExpr, Term } from './dim_terms.js';
+import type { Atom, AtomContent, Expr, SymbolicExpr, Term } from './terms.js';
 
 const identifier = /^[A-Za-z_][A-Za-z0-9_.]*$/;
 

@@ -1,7 +1,7 @@
-import { rangeOf } from './dim_bounds.js';
-import { asDim, dimEquals, dimKey, provablyDifferent } from './dim_compare.js';
-import { largest, smallest } from './dim_integers.js';
-import { type Dim, type Expr, exprOf, makeAtom, type SymbolicExpr, type Term } from './dim_terms.js';
+import { rangeOf } from './bounds.js';
+import { asDim, dimEquals, dimKey, provablyDifferent } from './compare.js';
+import { largest, smallest } from './integers.js';
+import { type Dim, type Expr, exprOf, makeAtom, type SymbolicExpr, type Term } from './terms.js';
 
 const maxMembers = 16;
 
