@@ -17,7 +17,7 @@ describe('the packed package, installed in an empty folder', () => {
 
   beforeAll(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-package-'));
-    run('npm', ['pack', '--pack-destination', folder], repository);
+    run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], repository);
     const tarball = fs.readdirSync(folder).find((name) => name.endsWith('.tgz'))!;
     fs.writeFileSync(path.join(folder, 'package.json'), '{ "name": "user", "version": "1.0.0", "type": "module" }');
     run('npm', ['install', '--no-audit', '--no-fund', `./${tarball}`]);

@@ -8,7 +8,7 @@ import { knownBounds } from '../ir/ops/known_ranges.js';
 import { type Tensor, tensorData } from '../ir/tensor.js';
 import type { Range } from '../passes/quantize/ranges.js';
 import type { ModelRunner } from './runner.js';
-import type { SampleSource } from './sources/source.js';
+import type { Sample, SampleSource } from './sources/source.js';
 
 export type ObserveOptions = {
   /** Stop after this many samples. */
@@ -39,6 +39,7 @@ export async function observeRanges(
   try {
     const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
     for await (const sample of source.samples()) {
+      requireNumbers(sample);
       const results = await session.run(sample.feeds, probes.outputs);
       for (const { name, min, max } of probes.probes) {
         const least = typeof min === 'number' ? min : extremeAt(results, min);
@@ -55,6 +56,22 @@ export async function observeRanges(
   return { ranges, samples };
 }
 
+/** The runtime's reductions pass NaN by, so what goes in is looked at here. */
+function requireNumbers({ name, feeds }: Sample): void {
+  for (const [input, tensor] of feeds) {
+    if (tensor.dtype !== 'float') continue;
+    for (const value of tensorData(tensor) as Float32Array)
+      if (!Number.isFinite(value)) throw nonFinite(input, value, name);
+  }
+}
+
+const nonFinite = (value: string, found: number, sample: string): DiagnosticError =>
+  new DiagnosticError({
+    code: 'calibrate/non-finite',
+    message: `"${value}" takes ${Number.isNaN(found) ? 'NaN' : 'infinity'} on sample ${sample}`,
+    help: 'Look at that sample; 8 bits cannot hold such a value',
+  });
+
 function widen(
   ranges: Map<string, { min: number; max: number }>,
   name: string,
@@ -64,13 +81,8 @@ function widen(
 ): void {
   // An empty tensor reduces to nothing: the largest of no numbers is −infinity.
   if (max === Number.NEGATIVE_INFINITY && min > max) return;
-  if (!Number.isFinite(min) || !Number.isFinite(max)) {
-    throw new DiagnosticError({
-      code: 'calibrate/non-finite',
-      message: `"${name}" takes ${Number.isNaN(min) || Number.isNaN(max) ? 'NaN' : 'infinity'} on sample ${sample}`,
-      help: 'Look at that sample; 8 bits cannot hold such a value',
-    });
-  }
+  const odd = [min, max].find((value) => !Number.isFinite(value));
+  if (odd !== undefined) throw nonFinite(name, odd, sample);
   const range = ranges.get(name);
   if (range === undefined) ranges.set(name, { min, max });
   else {

@@ -6,11 +6,13 @@ import { inspectCommand } from './inspect_command.js';
 import { optimizeCommand } from './optimize_command.js';
 import { simplifyCommand } from './simplify_command.js';
 
+const helpHint = '(onnxopt COMMAND --help shows the options)';
+
 // Only options are declared here: each command loads what it needs when it runs, so that --help is quick.
 const program = new Command('onnxopt')
   .description('Makes ONNX models smaller and faster, and proves that they still answer the same.')
   .version(version)
-  .showHelpAfterError('(onnxopt COMMAND --help shows the options)')
+  .showHelpAfterError(helpHint)
   .exitOverride()
   .addHelpText(
     'after',
@@ -25,7 +27,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the result does not answer as the
   );
 
 for (const command of [optimizeCommand(), simplifyCommand(), compareCommand(), inspectCommand()]) {
-  program.addCommand(command.exitOverride());
+  program.addCommand(command.exitOverride().showHelpAfterError(helpHint));
 }
 
 // Staged files are removed by exit handlers, which a signal alone would pass by.

@@ -3,7 +3,7 @@
 import { cloneModel } from '../../ir/clone.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import { Editor } from '../../ir/editor.js';
-import { describeNode, type Model, type Node } from '../../ir/graph.js';
+import { describeNode, type Model, type Node, opsetVersion } from '../../ir/graph.js';
 import { Inference } from '../../ir/ops/inference/inference.js';
 import { latestOpset } from '../../ir/ops/operator_schema.js';
 import { definePass, type Pass } from '../pass.js';
@@ -19,8 +19,8 @@ export const oldestTargetOpset = 7;
 /**
  * Converts the default domain of a model, its subgraphs and its functions up or down to `targetVersion`, and raises
  * the IR version where that opset asks for it. Exact or refused.
- * @throws DiagnosticError `convert/target-opset` for a version that cannot be a target; `convert/no-equivalent` from
- * the pass, before anything has changed.
+ * @throws DiagnosticError `convert/target-opset` for a version that cannot be a target; from the pass, before anything
+ * has changed, `convert/unknown-opset` for a model of a newer opset than is known, and `convert/no-equivalent`.
  */
 export function convertOpset(targetVersion: number): Pass {
   requireTarget(targetVersion);
@@ -42,10 +42,11 @@ export function convertOpset(targetVersion: number): Pass {
 /**
  * Every node that keeps the model from being converted; none where `convertOpset` will do it. The model stays as it
  * is: the conversion is tried on a copy that shares its tensors.
- * @throws DiagnosticError `convert/target-opset`
+ * @throws DiagnosticError `convert/target-opset`, `convert/unknown-opset`
  */
 export function opsetObstacles(model: Model, targetVersion: number): readonly OpsetObstacle[] {
   requireTarget(targetVersion);
+  requireKnown(model);
   const trial = cloneModel(model);
   const originals = new Map<Node, Node>();
   for (const [copy, original] of zip(allNodes(trial), allNodes(model))) originals.set(copy, original);
@@ -88,6 +89,20 @@ function requireTarget(version: number): void {
   });
 }
 
+function requireKnown(model: Model): void {
+  const newest = latestOpset('')!;
+  for (const part of [model, ...model.functions.values()]) {
+    const current = part.opsetImports.get('') ?? part.opsetImports.get('ai.onnx') ?? newest;
+    if (current <= newest) continue;
+    throw new DiagnosticError({
+      code: 'convert/unknown-opset',
+      message: `what opset ${current} means is not known here`,
+      where: 'name' in part ? `function "${part.name}"` : part.graph.name || 'graph',
+      help: `The newest that can be converted is ${newest}`,
+    });
+  }
+}
+
 const isConverted = (model: Model, version: number): boolean =>
   [model, ...model.functions.values()].every(({ opsetImports }) => {
     const current = opsetImports.get('') ?? opsetImports.get('ai.onnx');
@@ -105,8 +120,7 @@ function noEquivalent({ node, reason, version }: OpsetObstacle, others: number, 
 }
 
 function helpFor(node: Node, version: number, target: number): string {
-  const imports = node.graph.model.opsetImports;
-  const current = imports.get('') ?? imports.get('ai.onnx') ?? target;
+  const current = opsetVersion(node.graph, '') ?? target;
   return target < current
     ? `Stay at opset ${version} or newer, or express this node by other operators`
     : `Stay below opset ${version}, or express this node by other operators`;

@@ -23,8 +23,8 @@ export function convertGraphs(editor: Editor, inference: Inference, target: numb
 function convertRoot(model: Model, fn: ModelFunction | null, context: StepContext): readonly Obstacle[] {
   const graph = (fn ?? model).graph;
   const imports = (fn ?? model).opsetImports;
-  const domain = imports.has('') ? '' : 'ai.onnx';
-  const current = imports.get(domain);
+  const domains = ['', 'ai.onnx'].filter((domain) => imports.has(domain));
+  const current = imports.get(domains[0] ?? '');
   const nodes = [...nodesReadersFirst(graph)].filter(isStandard);
   if (current === undefined) {
     return nodes.map((node) => ({ node, reason: 'the default domain is not imported', version: context.target }));
@@ -39,7 +39,7 @@ function convertRoot(model: Model, fn: ModelFunction | null, context: StepContex
       stuck.add(obstacle.node);
       obstacles.push(obstacle);
     }
-    context.editor.setOpsetImport(domain, isUp ? version : version - 1, fn);
+    for (const domain of domains) context.editor.setOpsetImport(domain, isUp ? version : version - 1, fn);
   }
   return obstacles.map(({ node, ...rest }) => ({ node: context.origin(node), ...rest }));
 }

@@ -12,11 +12,12 @@ const lastWindowClear: Adapter = (node) =>
     : 'rounded up, its last window may start in the padding, which only newer opsets leave out';
 
 function startsInside(node: Node): boolean {
-  if (getString(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return false;
+  const padding = getString(node, 'auto_pad', 'NOTSET');
+  if (padding.startsWith('SAME')) return true;
   const kernel = getInts(node, 'kernel_shape', []);
   const strides = getInts(node, 'strides', []);
   const dilations = getInts(node, 'dilations', []);
-  const pads = getInts(node, 'pads', []);
+  const pads = padding === 'VALID' ? [] : getInts(node, 'pads', []);
   return kernel.every((size, axis) => {
     const extent = (size - 1) * (dilations[axis] ?? 1) + 1;
     return (pads[kernel.length + axis] ?? 0) + (strides[axis] ?? 1) <= extent;
@@ -24,12 +25,10 @@ function startsInside(node: Node): boolean {
 }
 
 /** A window that hangs over the padding counts what lies outside in some readings, and not in others. */
-const countsPaddingClearly: Adapter = (node, context) => {
-  if (getInt(node, 'ceil_mode', 0) !== 0 && getInt(node, 'count_include_pad', 0) !== 0) {
-    return 'rounded up and counting padding, older opsets do not say what its last window is divided by';
-  }
-  return lastWindowClear(node, context);
-};
+const countsPaddingClearly: Adapter = (node) =>
+  getInt(node, 'ceil_mode', 0) !== 0 && getInt(node, 'count_include_pad', 0) !== 0
+    ? 'rounded up and counting padding, older opsets do not say what its last window is divided by'
+    : undefined;
 
 const both = (adapter: Adapter): Step => ({ up: adapter, down: adapter });
 
@@ -42,6 +41,5 @@ const explicitPadding: Adapter = (node) =>
 export const poolingSteps: StepTable = {
   AveragePool: { 19: both(countsPaddingClearly), 22: both(lastWindowClear) },
   ConvTranspose: { 11: both(explicitPadding) },
-  LpPool: { 22: both(lastWindowClear) },
-  MaxPool: { 12: both(lastWindowClear), 22: both(lastWindowClear) },
+  MaxPool: { 22: both(lastWindowClear) },
 };
