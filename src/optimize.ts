@@ -10,6 +10,7 @@ import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';
 import type { Model } from './ir/graph.js';
 import { loadModel, openStaging, type SavedFiles, type SaveOptions, saveModelInto } from './ir/onnx/files.js';
 import { Inference } from './ir/ops/inference/inference.js';
+import { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
 import { type PassReport, type PipelineReport, type PipelineStep, runPipeline } from './passes/pipeline.js';
 import { afterQuantizationPipeline, simplifyPipeline } from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
@@ -133,6 +134,13 @@ function requirePrecision(target: TargetProfile, precision: 'fp32' | 'int8'): vo
   });
 }
 
+/** The opset in which QuantizeLinear got an axis. */
+const perChannelOpset = 13;
+
+const canRaiseOpset = (model: Model): boolean =>
+  (model.opsetImports.get('') ?? perChannelOpset) < perChannelOpset &&
+  opsetObstacles(model, perChannelOpset).length === 0;
+
 async function quantize(
   model: Model,
   target: TargetProfile,
@@ -140,6 +148,10 @@ async function quantize(
   run: (steps: readonly PipelineStep[]) => Promise<void>,
 ): Promise<QuantizationReport> {
   const { onProgress, cpu = hostCpu().kind } = options;
+  if (canRaiseOpset(model)) {
+    const raise = convertOpset(perChannelOpset);
+    await run([{ pass: raise, reason: 'scales per channel need it' }, ...simplifyPipeline]);
+  }
   const scheme = int8Scheme(target, cpu)!;
   const placement = placeQuantization(model.graph, new Inference(model), scheme, options.quantization);
   onProgress?.stage?.('calibrating');
