@@ -39,7 +39,7 @@ async function measure(model: BenchModel, threads: number, rounds: number) {
       calibration: { data: model.calibration, ...image },
     });
     const feeds = await firstSample(model);
-    const options = { intraOpThreads: threads };
+    const options = { intraOpThreads: threads, interOpThreads: 1 };
     const float = await openSession({ path: model.file }, options);
     const int8 = await openSession({ path: output }, options);
     const time = async (session: typeof float) => {

@@ -42,7 +42,9 @@ const schema = z.strictObject({
   target: z.string().optional(),
   precision: z.enum(['fp32', 'int8']).optional(),
   cpu: z.string().optional(),
-  calibration: z.strictObject({ ...reading, ranges: data.optional() }).optional(),
+  calibration: z
+    .strictObject({ ...reading, ranges: data.optional(), calibrator: z.enum(['minmax', 'average']).optional() })
+    .optional(),
   quantization: z.strictObject({ exclude: z.array(z.string()).optional() }).optional(),
   check: z
     .union([z.literal(false), z.strictObject({ ...reading, tolerance: z.looseObject({}).optional() })])

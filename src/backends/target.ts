@@ -9,6 +9,7 @@ const standard: QuantizationScheme = {
   activation: { dtype: 'int8', symmetric: true },
   weight: { dtype: 'int8', perChannel: true, limit: 127 },
   bias: 'float',
+  leaves: { depthwise: false, first: false, shorterSums: 0, fewerOutputs: 0 },
   roles: {
     Conv: 'compute-float-output',
     ConvTranspose: 'compute-float-output',

@@ -1,7 +1,7 @@
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Model, Value } from '../ir/graph.js';
 import type { Ranges } from '../passes/quantize/ranges.js';
-import { type Observation, observeRanges } from './observe_ranges.js';
+import { type Calibrator, type Observation, observeRanges } from './observe_ranges.js';
 import { loadRanges } from './ranges_file.js';
 import type { ModelRunner } from './runner.js';
 import { type OpenSourceOptions, openSource, type SourceSpec } from './sources/open_source.js';
@@ -11,6 +11,7 @@ export type CalibrationOptions = OpenSourceOptions & {
   readonly data?: SourceSpec;
   /** Ranges known already: a file that was saved, or a map. Data is not read then. */
   readonly ranges?: string | Ranges;
+  readonly calibrator?: Calibrator;
   /** Stop after this many samples. */
   readonly limit?: number;
   onSample?(done: number, total: number | undefined): void;

@@ -10,7 +10,15 @@ import type { Range } from '../passes/quantize/ranges.js';
 import type { ModelRunner } from './runner.js';
 import type { Sample, SampleSource } from './sources/source.js';
 
+/**
+ * `minmax`: the extremes over all samples. `average`: the mean of each sample's extremes, which a single odd sample
+ * does not stretch; what lies beyond saturates.
+ */
+export type Calibrator = 'minmax' | 'average';
+
 export type ObserveOptions = {
+  /** Default `minmax`. */
+  readonly calibrator?: Calibrator;
   /** Stop after this many samples. */
   readonly limit?: number;
   /** Called after each sample, for progress. */
@@ -34,7 +42,7 @@ export async function observeRanges(
   if (values.length === 0) return { ranges: new Map(), samples: 0 };
   const probes = withReductions(model, values);
   const session = await runner(probes.model);
-  const ranges = new Map<string, { min: number; max: number }>();
+  const gathered = new Map<string, Gathered>();
   let samples = 0;
   try {
     const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
@@ -43,7 +51,7 @@ export async function observeRanges(
       const results = await session.run(sample.feeds, probes.outputs);
       for (const { name, min, max } of probes.probes) {
         const least = typeof min === 'number' ? min : extremeAt(results, min);
-        widen(ranges, name, least, extremeAt(results, max), sample.name);
+        gather(gathered, name, least, extremeAt(results, max), sample.name);
       }
       samples += 1;
       options.onSample?.(samples, total);
@@ -53,7 +61,19 @@ export async function observeRanges(
     await session.close();
   }
   if (samples === 0) throw new DiagnosticError({ code: 'calibrate/no-samples', message: 'the data holds no sample' });
-  return { ranges, samples };
+  return { ranges: rangesOf(gathered, options.calibrator ?? 'minmax'), samples };
+}
+
+/** What the samples gave so far of one value. */
+type Gathered = { min: number; max: number; minSum: number; maxSum: number; samples: number };
+
+function rangesOf(gathered: ReadonlyMap<string, Gathered>, calibrator: Calibrator): Map<string, Range> {
+  return new Map(
+    [...gathered].map(([name, { min, max, minSum, maxSum, samples }]) => [
+      name,
+      calibrator === 'minmax' ? { min, max } : { min: minSum / samples, max: maxSum / samples },
+    ]),
+  );
 }
 
 /** The runtime's reductions pass NaN by, so what goes in is looked at here. */
@@ -72,23 +92,21 @@ const nonFinite = (value: string, found: number, sample: string): DiagnosticErro
     help: 'Look at that sample; 8 bits cannot hold such a value',
   });
 
-function widen(
-  ranges: Map<string, { min: number; max: number }>,
-  name: string,
-  min: number,
-  max: number,
-  sample: string,
-): void {
+function gather(gathered: Map<string, Gathered>, name: string, min: number, max: number, sample: string): void {
   // An empty tensor reduces to nothing: the largest of no numbers is −infinity.
   if (max === Number.NEGATIVE_INFINITY && min > max) return;
   const odd = [min, max].find((value) => !Number.isFinite(value));
   if (odd !== undefined) throw nonFinite(name, odd, sample);
-  const range = ranges.get(name);
-  if (range === undefined) ranges.set(name, { min, max });
-  else {
-    range.min = Math.min(range.min, min);
-    range.max = Math.max(range.max, max);
+  const known = gathered.get(name);
+  if (known === undefined) {
+    gathered.set(name, { min, max, minSum: min, maxSum: max, samples: 1 });
+    return;
   }
+  known.min = Math.min(known.min, min);
+  known.max = Math.max(known.max, max);
+  known.minSum += min;
+  known.maxSum += max;
+  known.samples += 1;
 }
 
 const extremeAt = (results: ReadonlyMap<string, Tensor>, { output, index }: Place): number =>

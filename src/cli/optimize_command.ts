@@ -10,6 +10,7 @@ type Flags = DataFlags &
     readonly cpu?: string;
     readonly calibrationData?: string;
     readonly calibrationLimit?: number;
+    readonly calibrator?: 'minmax' | 'average';
     readonly ranges?: string;
     readonly exclude?: string[];
     readonly checkData?: string;
@@ -41,6 +42,12 @@ export const optimizeCommand = (): Command =>
           'samples: a folder, file or glob of npy, npz, pb or images, a module, or "random"',
         )
         .option('--calibration-limit <count>', 'samples to calibrate on at most', parsePositive)
+        .addOption(
+          new Option('--calibrator <name>', 'how ranges come from samples (default: minmax)').choices([
+            'minmax',
+            'average',
+          ]),
+        )
         .option('--ranges <file>', 'activation ranges saved before, instead of data')
         .option('--save-ranges <file>', 'save the activation ranges as JSON')
         .option('--exclude <pattern...>', 'nodes to leave in float, by name; * stands for any characters')
@@ -83,6 +90,7 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...reading,
     ...(flags.calibrationData !== undefined && { data: flags.calibrationData }),
     ...(flags.calibrationLimit !== undefined && { limit: flags.calibrationLimit }),
+    ...(flags.calibrator && { calibrator: flags.calibrator }),
     ...(flags.ranges !== undefined && { ranges: flags.ranges }),
   };
   const check = {

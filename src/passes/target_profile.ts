@@ -26,6 +26,17 @@ export type QuantizationScheme = {
   readonly weight: { readonly dtype: 'int8'; readonly perChannel: boolean; readonly limit: 127 | 64 };
   /** `int32`: scale s_x·s_w, zero point 0; `float`: left as it is. */
   readonly bias: 'int32' | 'float';
+  /**
+   * Layers that lose accuracy in 8 bits and gain little time: convolutions of one channel a group, layers that read the
+   * model's input, sums of fewer products and layers of fewer output channels than this. They stay in float as long as
+   * others do not.
+   */
+  readonly leaves: {
+    readonly depthwise: boolean;
+    readonly first: boolean;
+    readonly shorterSums: number;
+    readonly fewerOutputs: number;
+  };
   /** By operator of the default domain; operators that are not here stay in float. */
   readonly roles: Readonly<Record<string, QuantizedRole>>;
 };

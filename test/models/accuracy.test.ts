@@ -67,7 +67,10 @@ describe('int8 answers as float does', () => {
     const after = await readAll(await toInt8(recognizerFile, fixture('lines/calibration.mjs')));
     expect(before.filter((text, index) => text === lines[index]!.text).length).toBeGreaterThanOrEqual(15);
     const same = after.filter((text, index) => text === before[index]).length;
-    console.info(`${same} of 20 lines read as before`, after.filter((text, index) => text !== before[index]));
+    console.info(
+      `${same} of 20 lines read as before`,
+      after.filter((text, index) => text !== before[index]),
+    );
     expect(same).toBeGreaterThanOrEqual(18);
   });
 });

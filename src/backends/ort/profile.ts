@@ -1,4 +1,9 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { DiagnosticError } from '../../ir/diagnostic.js';
+import type { Tensor } from '../../ir/tensor.js';
+import { type ModelSource, openSession, type SessionOptions } from './session.js';
 
 export type NodeTime = {
   /** Of the node that ran, which ONNX Runtime's optimizations may have made. */
@@ -16,14 +21,13 @@ export type Profile = {
 };
 
 /**
- * Reads the JSON that ONNX Runtime writes with `enableProfiling` when the profiling ends, leaving out the first `skipRuns` runs.
+ * Reads the JSON that a session with `profilePrefix` wrote when it was closed, leaving out the first `skipRuns` runs.
  * @throws DiagnosticError `ort/profile-unreadable` where it is no profile, or is cut short.
  */
 export function parseProfile(json: string, skipRuns = 0): Profile {
   const events = readEvents(json);
   const runs = events.filter(({ category, name }) => category === 'Session' && name === 'model_run');
-  const lastSkipped = runs[skipRuns - 1];
-  const start = lastSkipped === undefined ? 0 : lastSkipped.start + lastSkipped.duration;
+  const start = endOf(runs, Math.min(skipRuns, runs.length));
   const totals = new Map<string, NodeTime>();
   for (const event of events) {
     if (event.category !== 'Node' || !event.name.endsWith(kernelSuffix) || event.start < start) continue;
@@ -36,6 +40,34 @@ export function parseProfile(json: string, skipRuns = 0): Profile {
   }
   const nodes = [...totals.values()].sort((a, b) => b.microseconds - a.microseconds);
   return { runs: Math.max(0, runs.length - skipRuns), nodes };
+}
+
+/** Runs a model `runs` times after `warmup` times and tells where the time went. The profiler itself costs some. */
+export async function profileModel(
+  model: ModelSource,
+  feeds: ReadonlyMap<string, Tensor>,
+  { warmup = 3, runs = 20, ...options }: SessionOptions & { readonly warmup?: number; readonly runs?: number } = {},
+): Promise<Profile> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-profile-'));
+  try {
+    const session = await openSession(model, { ...options, profilePrefix: path.join(folder, 'profile') });
+    try {
+      for (let run = 0; run < warmup + runs; run += 1) await session.run(feeds);
+    } finally {
+      await session.close();
+    }
+    const file = fs.readdirSync(folder).find((name) => name.endsWith('.json'));
+    if (file === undefined) throw unreadable('ONNX Runtime wrote none');
+    return parseProfile(fs.readFileSync(path.join(folder, file), 'utf8'), warmup);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** When the first `count` of them were over. */
+function endOf(runs: readonly ProfileEvent[], count: number): number {
+  const last = runs[count - 1];
+  return last === undefined ? 0 : last.start + last.duration;
 }
 
 /** A node's event is named after the node, with this behind. */

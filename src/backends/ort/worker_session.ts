@@ -1,63 +1,54 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { DiagnosticError } from '../../ir/diagnostic.js';
-import { toPlain, toTensor } from './plain_tensor.js';
+import { DiagnosticError, InvariantError } from '../../ir/diagnostic.js';
+import { buffersOf, toPlain, toTensors } from './plain_tensor.js';
 import type { ModelSource, OrtSession, SessionOptions } from './session.js';
-import type { WorkerRequest, WorkerResponse } from './session_worker.js';
-
-type Request = WorkerRequest extends infer R ? (R extends WorkerRequest ? Omit<R, 'id'> : never) : never;
-
-type Pending = { resolve(response: WorkerResponse): void; reject(error: unknown): void };
+import type { WorkerAnswer, WorkerQuestion, WorkerRequest, WorkerResponse } from './session_worker.js';
 
 /**
  * Loads a model in a thread of its own: the runtime blocks the thread it runs in, and progress would stand still.
- * The thread does not keep the process alive while it has nothing to do, and ends with `close`.
+ * A session that has nothing to do does not keep the process alive. Feeds are copied once, results not at all.
  * @throws DiagnosticError as `openSession`; `ort/worker-died` where the thread ends on its own.
  */
-export async function openWorkerSession(source: ModelSource, options: SessionOptions = {}): Promise<OrtSession> {
-  const worker = startWorker();
-  const pending = new Map<number, Pending>();
-  let lastId = 0;
-  const died = (reason: string) => {
-    for (const { reject } of pending.values()) {
-      reject(
-        new DiagnosticError({ code: 'ort/worker-died', message: `the thread that runs the model ended: ${reason}` }),
-      );
+export const openWorkerSession = (source: ModelSource, options: SessionOptions = {}): Promise<OrtSession> =>
+  sessionOver(startWorker(), source, options);
+
+/** From the compiled file; from TypeScript, as tests and scripts run it, through the loader that reads configurations. */
+function startWorker(): Worker {
+  const here = import.meta.url;
+  if (!here.endsWith('.ts')) return new Worker(new URL('./session_worker.js', here));
+  const text = JSON.stringify;
+  const script = new URL('./session_worker.ts', here).href;
+  const loader = `require(${text(createRequire(here).resolve('jiti'))}).createJiti(${text(here)})`;
+  // Whatever flags load TypeScript in this thread are not wanted in that one.
+  return new Worker(`${loader}.import(${text(script)})`, { eval: true, execArgv: [] });
+}
+
+/** A session over a thread that answers as `session_worker.ts` does. */
+export async function sessionOver(worker: Worker, source: ModelSource, options: SessionOptions): Promise<OrtSession> {
+  const { ask, isDead } = questionsTo(worker);
+  const close = async () => {
+    try {
+      if (!isDead()) await ask({ kind: 'close' }, 'closed');
+    } finally {
+      await worker.terminate();
     }
-    pending.clear();
   };
-  worker.on('message', (response: WorkerResponse) => {
-    const waiting = pending.get(response.id);
-    pending.delete(response.id);
-    if (pending.size === 0) worker.unref();
-    if (response.kind === 'failed') waiting?.reject(new DiagnosticError(response.diagnostic));
-    else waiting?.resolve(response);
-  });
-  worker.on('error', (error) => died(error.message));
-  worker.on('exit', (code) => died(`exit code ${code}`));
-  const ask = (request: Request): Promise<WorkerResponse> =>
-    new Promise((resolve, reject) => {
-      lastId += 1;
-      pending.set(lastId, { resolve, reject });
-      worker.ref();
-      worker.postMessage({ ...request, id: lastId });
-    });
+  let closing: Promise<void> | undefined;
   try {
-    const opened = await ask({ kind: 'open', source, options });
-    if (opened.kind !== 'opened') throw new DiagnosticError({ code: 'ort/load-failed', message: 'no answer' });
+    const copy = copySource(source);
+    const { inputs, outputs } = await ask({ kind: 'open', source: copy, options }, 'opened', sourceBuffers(copy));
     return {
-      inputNames: opened.inputNames,
-      outputNames: opened.outputNames,
+      inputs,
+      outputs,
       async run(feeds, wanted) {
-        const plain = new Map([...feeds].map(([name, tensor]) => [name, toPlain(tensor)]));
-        const response = await ask({ kind: 'run', feeds: plain, wanted });
-        if (response.kind !== 'results') return new Map();
-        return new Map([...response.results].map(([name, tensor]) => [name, toTensor(tensor)]));
+        if (closing !== undefined) throw new InvariantError('the session is closed');
+        const plain = toPlain(feeds, 'copy');
+        return toTensors((await ask({ kind: 'run', feeds: plain, wanted }, 'ran', buffersOf(plain))).results);
       },
-      async close() {
-        await ask({ kind: 'close' });
-        await worker.terminate();
+      close() {
+        closing ??= close();
+        return closing;
       },
     };
   } catch (error) {
@@ -66,12 +57,66 @@ export async function openWorkerSession(source: ModelSource, options: SessionOpt
   }
 }
 
-/** From the compiled file; from TypeScript, as tests and scripts run it, through the loader that reads configurations. */
-function startWorker(): Worker {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const url = new URL(`./session_worker.${extension}`, import.meta.url);
-  if (extension === 'js') return new Worker(url);
-  const jiti = createRequire(import.meta.url).resolve('jiti');
-  const file = JSON.stringify(fileURLToPath(url));
-  return new Worker(`require(${JSON.stringify(jiti)}).createJiti(${file}).import(${file})`, { eval: true });
+type AnswerOf<Kind> = Extract<WorkerAnswer, { readonly kind: Kind }>;
+
+type Ask = <Kind extends WorkerAnswer['kind']>(
+  question: WorkerQuestion,
+  expected: Kind,
+  transfer?: readonly ArrayBuffer[],
+) => Promise<AnswerOf<Kind>>;
+
+type Waiting = { resolve(answer: WorkerAnswer): void; reject(error: Error): void };
+
+/**
+ * Questions with their answers. The thread keeps the process alive only while an answer is due; where it dies, every
+ * question, open or to come, gets that for an answer.
+ */
+function questionsTo(worker: Worker): { ask: Ask; isDead(): boolean } {
+  const waiting = new Map<number, Waiting>();
+  let asked = 0;
+  let death: DiagnosticError | undefined;
+  const die = (reason: string, cause?: unknown) => {
+    const message = `the thread that ran the model ended: ${reason}`;
+    death ??= new DiagnosticError({ code: 'ort/worker-died', message }, { cause });
+    for (const { reject } of waiting.values()) reject(death);
+    waiting.clear();
+  };
+  worker.unref();
+  worker.on('message', ({ id, answer }: WorkerResponse) => {
+    waiting.get(id)?.resolve(answer);
+    waiting.delete(id);
+    if (waiting.size === 0) worker.unref();
+  });
+  worker.on('messageerror', (error) => die(error.message, error));
+  worker.on('error', (error: unknown) => die(error instanceof Error ? error.message : String(error), error));
+  worker.on('exit', (code) => die(`exit code ${code}`));
+  const ask: Ask = async (question, expected, transfer = []) => {
+    if (death !== undefined) throw death;
+    const id = asked++;
+    const answer = await new Promise<WorkerAnswer>((resolve, reject) => {
+      worker.postMessage({ id, question } satisfies WorkerRequest, transfer);
+      waiting.set(id, { resolve, reject });
+      worker.ref();
+    });
+    if (isAnswer(answer, expected)) return answer;
+    if (answer.kind !== 'failed') throw new InvariantError(`asked to ${question.kind}, the worker ${answer.kind}`);
+    throw answer.diagnostic === undefined ? new InvariantError(answer.message) : new DiagnosticError(answer.diagnostic);
+  };
+  return { ask, isDead: () => death !== undefined };
 }
+
+const isAnswer = <Kind extends WorkerAnswer['kind']>(answer: WorkerAnswer, kind: Kind): answer is AnswerOf<Kind> =>
+  answer.kind === kind;
+
+function copySource(source: ModelSource): ModelSource {
+  if ('path' in source) return source;
+  const externalData = source.externalData?.map(({ location, bytes }) => ({ location, bytes: new Uint8Array(bytes) }));
+  return { bytes: new Uint8Array(source.bytes), ...(externalData !== undefined && { externalData }) };
+}
+
+const sourceBuffers = (source: ModelSource): ArrayBuffer[] =>
+  'path' in source
+    ? []
+    : [source, ...(source.externalData ?? [])]
+        .map(({ bytes }) => bytes.buffer)
+        .filter((buffer) => buffer instanceof ArrayBuffer);

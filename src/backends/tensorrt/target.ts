@@ -5,6 +5,7 @@ const explicit: QuantizationScheme = {
   activation: { dtype: 'int8', symmetric: true },
   weight: { dtype: 'int8', perChannel: true, limit: 127 },
   bias: 'float',
+  leaves: { depthwise: false, first: false, shorterSums: 16, fewerOutputs: 16 },
   roles: {
     Conv: 'compute-float-output',
     ConvTranspose: 'compute-float-output',

@@ -2,7 +2,7 @@ import { getFloat, getInt } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import type { Graph, Node, Value } from '../../ir/graph.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
-import { tensorData } from '../../ir/tensor.js';
+import { elementCount, tensorData } from '../../ir/tensor.js';
 import type { QuantizationScheme, QuantizedRole } from '../target_profile.js';
 
 /** A node with constant weights that runs on 8 bits. */
@@ -41,7 +41,11 @@ export function placeQuantization(
   scheme: QuantizationScheme,
   options: PlacementOptions = {},
 ): Placement {
-  return new Placing(graph, inference, scheme, options).run();
+  const careful = new Placing(graph, inference, scheme, options).run();
+  if (careful.computes.length > 0) return careful;
+  // Who asks for 8 bits and has sensitive layers only gets those.
+  const leaves = { depthwise: false, first: false, shorterSums: 0, fewerOutputs: 0 };
+  return new Placing(graph, inference, { ...scheme, leaves }, options).run();
 }
 
 class Placing {
@@ -98,12 +102,24 @@ class Placing {
 
   private forwardCompute(node: Node): void {
     const found = this.excluded(node) ? 'excluded by name' : computeNode(node, this.inference, this.scheme);
-    if (typeof found === 'string') {
-      this.floats.push({ node, reason: found });
+    const reason = typeof found === 'string' ? found : this.sensitivity(found);
+    if (typeof found === 'string' || reason !== undefined) {
+      this.floats.push({ node, reason: reason ?? '' });
       return;
     }
     this.computes.set(node, found);
     this.available.add(this.resultOf(node, true));
+  }
+
+  /** Why a layer that could run on 8 bits had better not, or undefined. */
+  private sensitivity({ node, input, weight }: ComputeNode): string | undefined {
+    const { depthwise, first, shorterSums, fewerOutputs } = this.scheme.leaves;
+    const { outputs, products } = layerSize(node, constantTensor(weight)!.dims);
+    if (depthwise && node.opType.startsWith('Conv') && isDepthwise(node, constantTensor(weight)!.dims))
+      return 'depthwise';
+    if (first && readsModelInput(input)) return 'it reads the input of the model';
+    if (products < shorterSums) return `sums of fewer than ${shorterSums} products`;
+    return outputs < fewerOutputs ? `fewer than ${fewerOutputs} outputs` : undefined;
   }
 
   private isAvailable(value: Value): boolean {
@@ -191,6 +207,50 @@ function carryReason(node: Node, inference: Inference): string | undefined {
   if (!dataInputs(node).every((input) => isFloat(input, inference))) return 'its inputs are not float32';
   return undefined;
 }
+
+/** How many channels or columns a layer gives, and how many products are summed for each of their elements. */
+function layerSize(node: Node, dims: readonly number[]): { outputs: number; products: number } {
+  const group = getInt(node, 'group', 1);
+  switch (node.opType) {
+    case 'Conv':
+      return { outputs: dims[0]!, products: elementCount(dims.slice(1)) };
+    case 'ConvTranspose':
+      return { outputs: dims[1]! * group, products: (dims[0]! / group) * elementCount(dims.slice(2)) };
+    case 'Gemm': {
+      const [rows, columns] = getInt(node, 'transB', 0) === 0 ? dims : [dims[1], dims[0]];
+      return { outputs: columns!, products: rows! };
+    }
+    default:
+      return { outputs: dims.at(-1)!, products: dims.at(-2)! };
+  }
+}
+
+/** One channel a group. */
+function isDepthwise(node: Node, dims: readonly number[]): boolean {
+  const group = getInt(node, 'group', 1);
+  return group > 1 && (node.opType === 'Conv' ? dims[1] : dims[0]! / group) === 1;
+}
+
+/** Whether a value is a graph input, or one that only elementwise and moving operators lie before. */
+function readsModelInput(value: Value): boolean {
+  let current = value;
+  for (let steps = 0; steps < 16; steps += 1) {
+    if (current.producer === null) return current.isInput;
+    const { opType, inputs } = current.producer;
+    if (!betweenInputAndLayer.has(opType)) return false;
+    const next = inputs.find((input) => input !== null && constantTensor(input) === undefined);
+    if (next == null) return false;
+    current = next;
+  }
+  return false;
+}
+
+/** What preprocessing inside a model is made of. */
+const betweenInputAndLayer: ReadonlySet<string> = new Set(
+  'Add Sub Mul Div Cast Transpose Reshape Pad Concat Split Slice Identity Clip QuantizeLinear DequantizeLinear'.split(
+    ' ',
+  ),
+);
 
 /** Relu, and Clip from 0: what saturation at a zero point at the low end does as well. */
 function saturatesLike(activation: Node): boolean {
