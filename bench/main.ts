@@ -1,5 +1,5 @@
 // Everything this project promises about speed and memory, measured as ratios within one run.
-//   npm run bench [-- --smoke] [-- --only NAME] [-- --json FILE]
+//   npm run bench [-- --smoke] [-- --only NAME] [-- --json FILE] [-- --peers FOLDER]
 import fs from 'node:fs';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
@@ -13,7 +13,12 @@ import type { Bench, Measurement } from './measurement.js';
 const benches: readonly Bench[] = [int8Bench, calibrationBench, commandBench];
 
 const { values } = parseArgs({
-  options: { smoke: { type: 'boolean' }, only: { type: 'string' }, json: { type: 'string' } },
+  options: {
+    smoke: { type: 'boolean' },
+    only: { type: 'string' },
+    json: { type: 'string' },
+    peers: { type: 'string' },
+  },
 });
 
 const cpu = hostCpu();
@@ -23,7 +28,7 @@ const measurements: Measurement[] = [];
 for (const bench of benches) {
   if (values.only !== undefined && values.only !== bench.name) continue;
   console.log(`\n${bench.name}: ${bench.summary}`);
-  const made = await bench.run({ smoke: values.smoke ?? false });
+  const made = await bench.run({ smoke: values.smoke ?? false, ...(values.peers && { peers: values.peers }) });
   measurements.push(...made);
   const rows = made.map(({ what, value, unit, bar }) => [
     what,

@@ -9,6 +9,8 @@ export type Measurement = {
 export type BenchOptions = {
   /** A short run that shows the benchmark works; its figures are rough. */
   readonly smoke: boolean;
+  /** A folder with models of another tool, by benchmark model, to be measured in the same run. */
+  readonly peers?: string;
 };
 
 export type Bench = {

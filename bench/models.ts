@@ -9,6 +9,8 @@ const paddleImage = { color: 'bgr', mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] 
 
 export type BenchModel = {
   readonly name: string;
+  /** File name of what another tool made of it. */
+  readonly peer: string;
   readonly file: string;
   readonly calibration: string;
   readonly image?: ImageOptions;
@@ -16,12 +18,14 @@ export type BenchModel = {
 
 export const digits: BenchModel = {
   name: 'digits',
+  peer: 'digits.onnx',
   file: path.join(repository, 'fixtures/digits/digits.onnx'),
   calibration: path.join(repository, 'fixtures/digits/calibration.mjs'),
 };
 
 export const recognizer: BenchModel = {
   name: 'PP-OCRv4 recognizer',
+  peer: 'recognizer.onnx',
   file: path.join(ocr, 'ch_PP-OCRv4_rec_infer.onnx'),
   calibration: path.join(repository, 'fixtures/lines/calibration'),
   image: { ...paddleImage, size: [48, 320], fit: 'contain' },
@@ -29,6 +33,7 @@ export const recognizer: BenchModel = {
 
 export const detector: BenchModel = {
   name: 'PP-OCRv4 detector',
+  peer: 'detector.onnx',
   file: path.join(ocr, 'ch_PP-OCRv4_det_infer.onnx'),
   calibration: path.join(repository, 'fixtures/lines/calibration'),
   image: { ...paddleImage, size: [320, 320], fit: 'contain' },
