@@ -140,7 +140,7 @@ async function convertAndCompare(
   const [obstacle] = opsetObstacles(model, target);
   if (Buffer.compare(before, encodeModel(model)) !== 0) return { outcome: 'differs', text: 'the original was changed' };
   if (obstacle !== undefined) {
-    return { outcome: 'refused', text: `${obstacle.node.opType} ${obstacle.version}: ${obstacle.reason}` };
+    return { outcome: 'refused', text: `${obstacle.node.opType} ${obstacle.version ?? ''}: ${obstacle.reason}` };
   }
   const copy = cloneModel(model);
   await runPipeline(copy, [{ pass: convertOpset(target), reason: 'test' }], {

@@ -43,7 +43,7 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Mod
       help: 'It is not an ONNX model, or it was cut off',
     });
   }
-  if (message.opset_import === undefined) {
+  if (message.opset_import === undefined || message.opset_import.length === 0) {
     throw new DiagnosticError({ code: 'load/no-opset', message: 'the model names no operator set (opset_import)' });
   }
   const external = options.folder === undefined ? undefined : externalReader(options.folder);
@@ -247,7 +247,8 @@ class Decoder {
     this.declare(message.value_info ?? [], scope);
     const rest = leftover(message, graphFields);
     const orphans = (message.value_info ?? []).filter((info) => !scope.values.has(info.name ?? ''));
-    const wire: GraphWire = { ...describedWire(message, rest), orphans };
+    const order = orphans.length === 0 ? undefined : message.value_info?.map((info) => info.name ?? '');
+    const wire: GraphWire = { ...describedWire(message, rest), orphans, ...(order && { order }) };
     this.describe(graph, message, wire);
   }
 

@@ -112,11 +112,15 @@ class Encoder {
     return message;
   }
 
-  /** Declared values that are not outputs: those have their type there. */
+  /** Declared values, and entries that name no value, in the order of the file. */
   private valueInfos(graph: Graph): ValueInfoProto[] {
-    const infos: ValueInfoProto[] = [];
-    for (const value of graph.declared) infos.push(this.valueInfo(value, this.names.nameOf(value), value.type));
-    return [...infos, ...(partWire<GraphWire>(graph)?.orphans ?? [])];
+    const { orphans = [], order = [] } = partWire<GraphWire>(graph) ?? {};
+    const infos = new Map<string, ValueInfoProto>(orphans.map((info) => [info.name ?? '', info]));
+    for (const value of graph.declared)
+      infos.set(value.name, this.valueInfo(value, this.names.nameOf(value), value.type));
+    const first = new Set(order);
+    const names = [...order.filter((name) => infos.has(name)), ...[...infos.keys()].filter((name) => !first.has(name))];
+    return names.map((name) => infos.get(name)!);
   }
 
   private valueInfo(part: Value | OutputSlot, name: string, type: ValueType | undefined): ValueInfoProto {

@@ -150,6 +150,7 @@ export function leftover<T extends Message>(
   let some = false;
   for (const key of Object.keys(message) as (keyof T & string)[]) {
     const value = message[key];
+    if (Array.isArray(value) && value.length === 0) continue;
     if (modelled.includes(key) && !(value === '' || value === 0 || isZero(value))) continue;
     rest[key] = value;
     some = true;

@@ -18,6 +18,8 @@ export type ModelWire = PartWire & { readonly opsets?: readonly OperatorSetIdPro
 export type GraphWire = PartWire & {
   /** value_info entries that name no value of the graph. */
   readonly orphans?: readonly ValueInfoProto[];
+  /** The names of value_info as they stood, where orphans were among them. */
+  readonly order?: readonly string[];
 };
 
 export function describedWire(message: DescribedProto, rest: object | undefined): PartWire | undefined {

@@ -1,17 +1,17 @@
 // a model of one opset => the same model in another
 // Needs: an exact equivalent of every node in the default domain; else nothing is changed (`convert/no-equivalent`).
 import { cloneModel } from '../../ir/clone.js';
-import { DiagnosticError } from '../../ir/diagnostic.js';
+import { DiagnosticError, InvariantError } from '../../ir/diagnostic.js';
 import { Editor } from '../../ir/editor.js';
 import { describeNode, type Model, type Node, opsetVersion } from '../../ir/graph.js';
 import { Inference } from '../../ir/ops/inference/inference.js';
 import { latestOpset } from '../../ir/ops/operator_schema.js';
 import { definePass, type Pass } from '../pass.js';
-import { convertGraphs } from './opset/convert_graphs.js';
+import { convertGraphs, type Obstacle } from './opset/convert_graphs.js';
 import { nodesReadersFirst, passName } from './opset/step_context.js';
 
-/** A node with no exact equivalent in the target opset, and the opset version that it cannot get over. */
-export type OpsetObstacle = { readonly node: Node; readonly reason: string; readonly version: number };
+/** A node with no exact equivalent in the target opset, why, and the opset version that it cannot get over. */
+export type OpsetObstacle = Obstacle;
 
 /** Conversion leads to no older opset; reading older ones is fine. */
 export const oldestTargetOpset = 7;
@@ -28,13 +28,14 @@ export function convertOpset(targetVersion: number): Pass {
     name: passName,
     summary: `a model of any opset => the same model in opset ${targetVersion}`,
     scope: 'model',
-    run(_graph, { model, editor, inference }) {
+    run(_graph, { model, editor }) {
       if (isConverted(model, targetVersion)) return;
       const [first, ...rest] = opsetObstacles(model, targetVersion);
       if (first !== undefined) throw noEquivalent(first, rest.length, targetVersion);
-      const irVersion = leastIrVersion(targetVersion);
-      if (model.irVersion < irVersion) editor.setModelProperties({ irVersion });
-      convertGraphs(editor, inference, targetVersion);
+      const [missed] = convertTo(targetVersion, editor);
+      if (missed !== undefined) {
+        throw new InvariantError(`${describeNode(missed.node)} was converted on trial only: ${missed.reason}`);
+      }
     },
   });
 }
@@ -50,12 +51,16 @@ export function opsetObstacles(model: Model, targetVersion: number): readonly Op
   const trial = cloneModel(model);
   const originals = new Map<Node, Node>();
   for (const [copy, original] of zip(allNodes(trial), allNodes(model))) originals.set(copy, original);
-  const editor = new Editor(trial);
-  editor.setModelProperties({ irVersion: Math.max(trial.irVersion, leastIrVersion(targetVersion)) });
-  return convertGraphs(editor, new Inference(trial), targetVersion).map(({ node, ...rest }) => ({
+  return convertTo(targetVersion, new Editor(trial)).map(({ node, ...rest }) => ({
     node: originals.get(node)!,
     ...rest,
   }));
+}
+
+/** Starts from what the model itself tells, so that a model and its copy are converted alike. */
+function convertTo(targetVersion: number, editor: Editor): readonly OpsetObstacle[] {
+  raiseIrVersion(editor, targetVersion);
+  return convertGraphs(editor, new Inference(editor.model), targetVersion);
 }
 
 /** The first IR version whose release had this opset: `VERSION_TABLE` of onnx.helper. */
@@ -78,6 +83,20 @@ const irVersions = [
   [9, 4],
   [1, 3],
 ] as const;
+
+/** From this IR version on, an initializer that is an input too can be overridden by the caller. */
+const overridableSince = 4;
+
+/** What no caller could override before stays so: weights of old models stop being inputs. */
+function raiseIrVersion(editor: Editor, opset: number): void {
+  const { model } = editor;
+  const irVersion = leastIrVersion(opset);
+  if (model.irVersion >= irVersion) return;
+  if (model.irVersion < overridableSince && irVersion >= overridableSince) {
+    for (const input of [...model.graph.inputs]) if (input.initializer !== null) editor.inputToInitializer(input);
+  }
+  editor.setModelProperties({ irVersion });
+}
 
 function requireTarget(version: number): void {
   const newest = latestOpset('')!;
@@ -119,7 +138,8 @@ function noEquivalent({ node, reason, version }: OpsetObstacle, others: number, 
   });
 }
 
-function helpFor(node: Node, version: number, target: number): string {
+function helpFor(node: Node, version: number | undefined, target: number): string {
+  if (version === undefined) return 'It is not of the opset that the model imports: correct the import';
   const current = opsetVersion(node.graph, '') ?? target;
   return target < current
     ? `Stay at opset ${version} or newer, or express this node by other operators`

@@ -29,15 +29,6 @@ const moduloByType: Adapter = (node, context) => {
   return isTruncated ? `fmod of ${dtype} does not exist there` : `floor modulo of ${dtype} does not exist there`;
 };
 
-/** Not a number is neither less nor equal, so that both conditions together are exact. */
-const orEqual =
-  (opType: 'Greater' | 'Less'): Adapter =>
-  (node, context) => {
-    const inputs = [node.inputs[0] ?? null, node.inputs[1] ?? null];
-    const either = [context.insert(node, opType, inputs), context.insert(node, 'Equal', inputs)];
-    return context.become(node, 'Or', either);
-  };
-
 export const broadcastingSteps: StepTable = {
   Max: sum,
   Mean: sum,
@@ -45,6 +36,4 @@ export const broadcastingSteps: StepTable = {
   Sum: sum,
   Gemm: { 11: { up: 'same', down: addZero } },
   Mod: { 28: { up: 'same', down: moduloByType } },
-  GreaterOrEqual: { 12: { up: 'same', down: orEqual('Greater') } },
-  LessOrEqual: { 12: { up: 'same', down: orEqual('Less') } },
 };

@@ -2,7 +2,7 @@ import { floatAttribute, getFloat } from '../../../ir/attribute.js';
 import type { DataType } from '../../../ir/data_type.js';
 import type { Node } from '../../../ir/graph.js';
 import { floatElement, floatScalar } from './scalar_tensor.js';
-import type { Adapter, StepTable } from './step.js';
+import { type Adapter, type StepTable, same } from './step.js';
 import type { StepContext } from './step_context.js';
 
 const bounds = [
@@ -38,14 +38,26 @@ const boundsToInputs: Adapter = (node, context) => {
   return undefined;
 };
 
+const minOverMax = 'its minimum is over its maximum, which only opset 13 gives a meaning';
+
+/** Bounds that are computed when it runs are taken to be in order, as older opsets take them. */
+const boundsInOrder: Adapter = (node, context) => {
+  const [min, max] = [1, 2].map((index) => {
+    const tensor = context.constant(node.inputs[index]);
+    return tensor && (floatElement(tensor) ?? context.integers(node.inputs[index])?.[0]);
+  });
+  return min !== undefined && max !== undefined && min > max ? minOverMax : undefined;
+};
+
 const boundsToAttributes: Adapter = (node, context) => {
   const dtype = context.dtype(node.inputs[0]);
   if (dtype === undefined) return 'the type of its input is not known';
-  for (const { name, index, sign } of bounds) {
-    const bound = boundAt(node, index, sign, dtype, context);
-    if (typeof bound === 'string') return bound;
-    context.setAttribute(node, floatAttribute(name, bound));
-  }
+  const [min, max] = bounds.map(({ index, sign }) => boundAt(node, index, sign, dtype, context));
+  if (typeof min === 'string') return min;
+  if (typeof max === 'string') return max;
+  if (min === undefined || max === undefined || min > max) return minOverMax;
+  context.setAttribute(node, floatAttribute('min', min));
+  context.setAttribute(node, floatAttribute('max', max));
   context.truncateInputs(node, 1);
   return undefined;
 };
@@ -67,5 +79,7 @@ export const clipSteps: StepTable = {
   Clip: {
     6: { up: spellOutInfinities, down: 'same' },
     11: { up: boundsToInputs, down: boundsToAttributes },
+    12: same,
+    13: { up: 'same', down: boundsInOrder },
   },
 };

@@ -7,8 +7,11 @@ import type { Move } from './step.js';
 import { nodesReadersFirst, StepContext } from './step_context.js';
 import { steps } from './steps.js';
 
-/** A node that cannot be converted, and the opset version whose step it does not get over. */
-export type Obstacle = { readonly node: Node; readonly reason: string; readonly version: number };
+/**
+ * A node that cannot be converted, and the opset version whose step it does not get over; no version where it does not
+ * fit the opset that the model imports to begin with.
+ */
+export type Obstacle = { readonly node: Node; readonly reason: string; readonly version: number | undefined };
 
 /**
  * Converts every graph to `target`, one opset version after the other, and sets the imports. What cannot be converted
@@ -27,7 +30,7 @@ function convertRoot(model: Model, fn: ModelFunction | null, context: StepContex
   const current = imports.get(domains[0] ?? '');
   const nodes = [...nodesReadersFirst(graph)].filter(isStandard);
   if (current === undefined) {
-    return nodes.map((node) => ({ node, reason: 'the default domain is not imported', version: context.target }));
+    return nodes.map((node) => ({ node, reason: 'the default domain is not imported', version: undefined }));
   }
   const obstacles = nodes.flatMap((node) => missing(node, current));
   const stuck = new Set(obstacles.map(({ node }) => node));
@@ -46,10 +49,10 @@ function convertRoot(model: Model, fn: ModelFunction | null, context: StepContex
 
 function missing(node: Node, current: number): readonly Obstacle[] {
   const first = operatorVersions('', node.opType)[0];
-  if (first === undefined) return [{ node, reason: `the standard has no operator ${node.opType}`, version: current }];
+  if (first === undefined) return [{ node, reason: `the standard has no operator ${node.opType}`, version: undefined }];
   if (first.since <= current) return [];
   const reason = `${node.opType} exists from opset ${first.since} on, the model imports ${current}`;
-  return [{ node, reason, version: current }];
+  return [{ node, reason, version: undefined }];
 }
 
 /** Takes all nodes over one version. */

@@ -1,6 +1,9 @@
 import { getInt, intAttribute } from '../../../ir/attribute.js';
+import { dataTypeCode } from '../../../ir/data_type.js';
 import type { Node, Value } from '../../../ir/graph.js';
 import { int64Tensor } from '../../../ir/tensor.js';
+import { floatsOf } from './scalar_tensor.js';
+import { shapeBack } from './shape_back.js';
 import type { Adapter, StepTable } from './step.js';
 import type { StepContext } from './step_context.js';
 
@@ -30,8 +33,10 @@ const groupsToChannels: Adapter = (node, context) => {
   const groups = getInt(node, 'num_groups', 0);
   const [input, scale, bias] = node.inputs;
   if (input == null || scale == null || bias == null) return 'an input is missing';
-  // Opset 21 computes in float unless told; opset 18 does not say.
-  if (context.dtype(input) !== 'float') return 'opset 18 does not say how precisely it computes other types than float';
+  const dtype = context.dtype(input);
+  if (dtype === undefined) return 'the type of its input is not known';
+  // Opset 18 computes in the type of its input, opset 21 in float unless told.
+  if (dtype !== 'float') context.setAttribute(node, intAttribute('stash_type', dataTypeCode(dtype)));
   const repeats = channelsPerGroup(node, input, groups, context);
   context.editor.setInput(node, 1, repeatEach(node, scale, groups, repeats, context));
   context.editor.setInput(node, 2, repeatEach(node, bias, groups, repeats, context));
@@ -55,6 +60,40 @@ function repeatEach(node: Node, values: Value, groups: number, shape: Value, con
   return context.insert(node, 'Reshape', [context.insert(node, 'Expand', [reshaped, shape]), flat]);
 }
 
+/** Down, the groups are normalized only, and every channel is scaled and shifted behind that. */
+const channelsBehind: Adapter = (node, context) => {
+  const [input, scale, bias] = node.inputs;
+  const dtype = context.dtype(input);
+  const rank = context.rank(input);
+  const groups = getInt(node, 'num_groups', 0);
+  if (input == null || scale == null || bias == null) return 'an input is missing';
+  if (dtype === undefined || rank === undefined) return 'the type or rank of its input is not known';
+  if (getInt(node, 'stash_type', 1) !== dataTypeCode(dtype)) return `it computes in another type than ${dtype}`;
+  const one = floatsOf(dtype, [groups], 1);
+  const zero = floatsOf(dtype, [groups], 0);
+  if (one === undefined || zero === undefined) return `it normalizes ${dtype}`;
+  const ones = context.addConstant(node, one, 'group_scale');
+  const none = context.addConstant(node, zero, 'group_bias');
+  const attributes = [...node.attributes.values()].filter(({ name }) => name !== 'stash_type');
+  const normalized = context.insert(node, 'GroupNormalization', [input, ones, none], attributes);
+  const column = context.int64(node, [-1, ...Array.from({ length: rank - 2 }, () => 1)], 'group_column');
+  const scaled = context.insert(node, 'Mul', [normalized, context.insert(node, 'Reshape', [scale, column])]);
+  return context.become(node, 'Add', [scaled, context.insert(node, 'Reshape', [bias, column])]);
+};
+
+/** A group of channels is what InstanceNormalization takes one channel for. */
+const groupsAsChannels: Adapter = (node, context) => {
+  const [input, scale, bias] = node.inputs;
+  if (input == null || scale == null || bias == null) return 'an input is missing';
+  const target = shapeBack(node, input, context);
+  if (typeof target === 'string') return target;
+  const groups = context.int64(node, [0, getInt(node, 'num_groups', 0), -1], 'group_shape');
+  const epsilon = [...node.attributes.values()].filter(({ name }) => name === 'epsilon');
+  const grouped = context.insert(node, 'Reshape', [input, groups]);
+  const result = context.insert(node, 'InstanceNormalization', [grouped, scale, bias], epsilon);
+  return context.become(node, 'Reshape', [result, target.shape], target.attributes);
+};
+
 export const normalizationSteps: StepTable = {
   BatchNormalization: {
     7: { up: noTestFlag, down: 'same' },
@@ -63,6 +102,7 @@ export const normalizationSteps: StepTable = {
     15: { up: 'same', down: 'same' },
   },
   GroupNormalization: {
-    21: { up: groupsToChannels, down: { refuse: 'scale and bias are by channel here, and by group there' } },
+    18: { up: 'same', down: groupsAsChannels },
+    21: { up: groupsToChannels, down: channelsBehind },
   },
 };

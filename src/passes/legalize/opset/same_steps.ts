@@ -23,7 +23,6 @@ export const sameSteps: StepTable = {
   CastLike: sameAt(21, 23, 25),
   Ceil: sameAt(13),
   Celu: sameAt(28),
-  Clip: sameAt(12, 13),
   Compress: sameAt(28),
   Concat: sameAt(13),
   Constant: sameAt(9, 11, 13, 19, 21, 23, 24, 25),

@@ -2,20 +2,23 @@ import { type DataType, dataTypeKind, packedByteLength } from '../../../ir/data_
 import { decodeHalf, encodeHalf } from '../../../ir/half_float.js';
 import { elementCount, type Tensor, tensorData, tensorFromBytes, tensorFromData } from '../../../ir/tensor.js';
 
-/** A scalar of a floating-point type that holds `value` rounded to it; undefined for other types. */
-export function floatScalar(dtype: DataType, value: number): Tensor | undefined {
+/** A tensor of a floating-point type whose every element is `value` rounded to it; undefined for other types. */
+export function floatsOf(dtype: DataType, dims: readonly number[], value: number): Tensor | undefined {
+  const count = elementCount(dims);
   switch (dtype) {
     case 'float':
-      return tensorFromData(dtype, [], Float32Array.of(value));
+      return tensorFromData(dtype, dims, new Float32Array(count).fill(value));
     case 'double':
-      return tensorFromData(dtype, [], Float64Array.of(value));
+      return tensorFromData(dtype, dims, new Float64Array(count).fill(value));
     case 'float16':
     case 'bfloat16':
-      return tensorFromData(dtype, [], encodeHalf(dtype, [value]));
+      return tensorFromData(dtype, dims, encodeHalf(dtype, new Float64Array(count).fill(value)));
     default:
       return undefined;
   }
 }
+
+export const floatScalar = (dtype: DataType, value: number): Tensor | undefined => floatsOf(dtype, [], value);
 
 /** The one element of a floating-point tensor; undefined for other types and counts. */
 export function floatElement(tensor: Tensor): number | undefined {

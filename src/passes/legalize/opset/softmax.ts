@@ -1,12 +1,8 @@
-import { type Attribute, getInt, intAttribute, intsAttribute } from '../../../ir/attribute.js';
-import type { Node, Value } from '../../../ir/graph.js';
+import { getInt, intAttribute, intsAttribute } from '../../../ir/attribute.js';
 import type { Shape } from '../../../ir/value_type.js';
 import { negativeAxes } from './axes.js';
+import { shapeBack } from './shape_back.js';
 import type { Adapter, StepTable } from './step.js';
-import type { StepContext } from './step_context.js';
-
-/** Reshape means a 0 as it says it from this opset on. */
-const allowZeroSince = 14;
 
 /**
  * Before, the operator worked on rows of everything from `axis` on; after, along `axis` alone. That is one thing
@@ -24,7 +20,7 @@ const alongAxis: Adapter = (node, context) => {
     context.setAttribute(node, intAttribute('axis', long[0] ?? from));
     return undefined;
   }
-  const target = shapeBack(node, input, shape, context);
+  const target = shapeBack(node, input, context);
   if (typeof target === 'string') return target;
   const rows = context.insert(node, 'Flatten', [input], [intAttribute('axis', from)]);
   const result = context.insert(node, node.opType, [rows], [intAttribute('axis', -1)]);
@@ -34,22 +30,6 @@ const alongAxis: Adapter = (node, context) => {
 /** Axes from `from` on that may be longer than 1. */
 const longAxes = (shape: Shape, from: number): number[] =>
   shape.flatMap((dim, axis) => (axis >= from && dim !== 1 ? [axis] : []));
-
-type ShapeBack = { readonly shape: Value; readonly attributes: readonly Attribute[] };
-
-function shapeBack(node: Node, input: Value, shape: Shape | undefined, context: StepContext): ShapeBack | string {
-  const name = `${node.opType.toLowerCase()}_shape`;
-  const open = shape?.filter((dim) => typeof dim !== 'number').length;
-  if (shape !== undefined && open !== undefined && open <= 1 && !shape.includes(0)) {
-    const dims = shape.map((dim) => (typeof dim === 'number' ? dim : -1));
-    return { shape: context.int64(node, dims, name), attributes: [] };
-  }
-  if (context.target < allowZeroSince) {
-    return `sizes of its input are not known, and opset ${context.target} cannot give an empty tensor its shape back`;
-  }
-  // The attribute is ahead of the step that brings it, which the conversion goes on to take.
-  return { shape: context.insert(node, 'Shape', [input]), attributes: [intAttribute('allowzero', 1)] };
-}
 
 /** Down, the axis is brought to the end, where rows are what it runs along. */
 const alongRows: Adapter = (node, context) => {

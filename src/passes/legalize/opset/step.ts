@@ -14,7 +14,7 @@ export type Move = 'same' | Adapter | { readonly refuse: string };
 export type Step = {
   /** From the operator's version before this one. */
   readonly up: Move;
-  /** To the version before; for an operator's first version, to other operators. */
+  /** To the version before; for an operator's first version, to other operators. Never asked up to opset 7. */
   readonly down: Move;
 };
 
@@ -25,9 +25,6 @@ export type OperatorSteps = Readonly<Record<number, Step>>;
 export type StepTable = Readonly<Record<string, OperatorSteps>>;
 
 export const same: Step = { up: 'same', down: 'same' };
-
-/** Opset 7 is the oldest that models are converted down to, so that steps before it lead up only. */
-export const belowOldest: Move = { refuse: 'opsets before 7 are not converted to' };
 
 /** `same` for each of these versions. */
 export const sameAt = (...versions: readonly number[]): OperatorSteps =>

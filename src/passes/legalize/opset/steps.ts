@@ -3,6 +3,7 @@ import { axisSteps } from './axes.js';
 import { broadcastingSteps } from './broadcasting.js';
 import { clipSteps } from './clip.js';
 import { controlFlowSteps } from './control_flow.js';
+import { decompositionSteps } from './decomposition.js';
 import { dropoutSteps } from './dropout.js';
 import { legacySteps } from './legacy.js';
 import { normalizationSteps } from './normalization.js';
@@ -30,6 +31,7 @@ export const stepFamilies: readonly StepTable[] = [
   broadcastingSteps,
   clipSteps,
   controlFlowSteps,
+  decompositionSteps,
   dropoutSteps,
   normalizationSteps,
   padSteps,
