@@ -1,5 +1,6 @@
 // Runs samples through a model bare, or calibrates on them; prints seconds and peak memory as JSON.
 //   jiti bench/calibration_child.ts bare|calibrate MODEL-NAME SAMPLES
+
 import { ortRunner } from '../src/backends/ort/run.js';
 import { findTarget } from '../src/backends/target.js';
 import { observeRanges } from '../src/calibrate/observe_ranges.js';
@@ -11,6 +12,7 @@ import { runPipeline } from '../src/passes/pipeline.js';
 import { simplifyPipeline } from '../src/passes/pipelines.js';
 import { valuesToObserve } from '../src/passes/quantize/insert_qdq.js';
 import { placeQuantization } from '../src/passes/quantize/placement.js';
+import { peakMegabytes } from './measurement.js';
 import { detector, digits, recognizer } from './models.js';
 
 const [mode, name, count] = process.argv.slice(2);
@@ -46,4 +48,4 @@ if (mode === 'bare') {
   await observeRanges(model, valuesToObserve(placement), source, runner);
 }
 const seconds = (performance.now() - start) / 1000;
-console.log(JSON.stringify({ seconds, peakMegabytes: process.resourceUsage().maxRSS / 1024 }));
+console.log(JSON.stringify({ seconds, peakMegabytes: peakMegabytes() }));

@@ -7,10 +7,11 @@ import { hostCpu } from '../src/backends/ort/host.js';
 import { formatTable } from '../src/cli/table.js';
 import { calibrationBench } from './calibration.js';
 import { commandBench } from './command.js';
+import { externalDataBench } from './external_data.js';
 import { int8Bench } from './int8.js';
 import type { Bench, Measurement } from './measurement.js';
 
-const benches: readonly Bench[] = [int8Bench, calibrationBench, commandBench];
+const benches: readonly Bench[] = [int8Bench, calibrationBench, externalDataBench, commandBench];
 
 const { values } = parseArgs({
   options: {

@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+
 /** One figure. `bar` is what it must not pass, where something is promised. */
 export type Measurement = {
   readonly what: string;
@@ -23,4 +25,15 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Peak memory of this process. Linux hands the peak of a parent down in getrusage; /proc starts anew with the program. */
+export function peakMegabytes(): number {
+  try {
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync('/proc/self/status', 'utf8')) ?? [];
+    if (kilobytes !== undefined) return Number(kilobytes) / 1024;
+  } catch {
+    // No /proc here: the other way is what there is.
+  }
+  return process.resourceUsage().maxRSS / 1024;
 }

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -6,7 +7,7 @@ import { writeNpy } from '../../src/calibrate/sources/npy.js';
 import { loadModel, saveModel } from '../../src/ir/onnx/files.js';
 import { floatTensor } from '../../src/ir/tensor.js';
 import { ModelBuilder, operatorsOf } from '../build_model.js';
-import { fixture, runCli } from './run_cli.js';
+import { commandFile, fixture, runCli } from './run_cli.js';
 
 const digits = fixture('digits/digits.onnx');
 const calibration = fixture('digits/calibration.mjs');
@@ -248,6 +249,24 @@ describe('bad input: a code, one line, exit 1, and nothing written', () => {
     expect(stderr).toContain('check/failed');
     expect(fs.readFileSync(at('old.onnx'), 'utf8')).toBe('precious');
     expect(listing().filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('ends the command with 130 and leaves nothing half-written', async () => {
+    const module = at('slow.mjs');
+    fs.writeFileSync(
+      module,
+      `export async function* samples() { for (let i = 0; i < 1e6; i += 1) yield { image: { data: new Float32Array(784), dims: [1, 1, 28, 28], type: 'float32' } }; }`,
+    );
+    const before = listing();
+    const args = ['optimize', digits, '-o', at('never.onnx'), '--precision', 'int8', '--calibration-data', module];
+    const child = spawn(process.execPath, [commandFile, ...args], { stdio: 'ignore' });
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(listing()).toEqual(before);
   });
 });
 

@@ -39,7 +39,12 @@ type Open = (source: { path: string } | { bytes: Uint8Array }, options: SessionO
 async function openModel(model: Model, open: Open, options: SessionOptions): Promise<OrtSession> {
   if (!needsFiles(model)) return open({ bytes: encodeModel(model) }, options);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-'));
-  const remove = () => fs.rmSync(folder, { recursive: true, force: true });
+  const removeFolder = () => fs.rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeFolder);
+  const remove = () => {
+    process.off('exit', removeFolder);
+    removeFolder();
+  };
   try {
     const session = await open({ path: saveModelInto(model, folder, 'model.onnx').model }, options);
     return {

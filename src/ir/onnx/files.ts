@@ -3,6 +3,7 @@ import path from 'node:path';
 import { DiagnosticError } from '../diagnostic.js';
 import type { Model } from '../graph.js';
 import type { Tensor } from '../tensor.js';
+import { modelGraphs } from '../traversal.js';
 import { decodeModel } from './decode.js';
 import { encodeModelChunks } from './encode.js';
 import { isExternalStorage } from './external_data.js';
@@ -66,9 +67,11 @@ export function saveModelInto(model: Model, folder: string, name: string, option
   const target = path.join(folder, name);
   const dataName = `${name}.data`;
   try {
-    let plan = planExternal(dataName, mode);
+    let reused = mode === 'keep' ? reusableDataFile(model) : undefined;
+    let plan = planExternal(dataName, mode, reused);
     let chunks = encodeModelChunks(model, plan.placement);
     if (totalBytes(chunks) > maxFileBytes) {
+      reused = undefined;
       plan = planExternal(dataName, 'always');
       chunks = encodeModelChunks(model, plan.placement);
     }
@@ -77,7 +80,7 @@ export function saveModelInto(model: Model, folder: string, name: string, option
     }
     writeChunks(target, chunks);
     const data = plan.tensors.length > 0 ? path.join(folder, dataName) : undefined;
-    if (data !== undefined) writeExternal(data, plan.tensors);
+    if (data !== undefined) writeExternal(data, plan.tensors, reused);
     return {
       model: target,
       data,
@@ -115,6 +118,9 @@ export function openStaging(file: string): Staging {
   } catch (cause) {
     throw saveFailed(file, cause);
   }
+  // A signal ends the program past every `finally`; its handler lets exit listeners run.
+  const remove = () => fs.rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
   return {
     folder,
     commit(saved) {
@@ -127,7 +133,10 @@ export function openStaging(file: string): Staging {
         throw saveFailed(file, cause);
       }
     },
-    close: () => fs.rmSync(folder, { recursive: true, force: true }),
+    close() {
+      process.off('exit', remove);
+      remove();
+    },
   };
 }
 
@@ -158,14 +167,31 @@ function reasonOf(cause: unknown): string {
 
 const totalBytes = (chunks: readonly Uint8Array[]): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 
+/** A data file whose tensors are nearly all still there: it is copied whole, every tensor staying where it lies. */
+function reusableDataFile(model: Model): string | undefined {
+  let file: string | undefined;
+  let bytes = 0;
+  for (const graph of modelGraphs(model)) {
+    for (const { initializer } of graph.initializers) {
+      if (initializer?.kind !== 'dense' || !isExternalStorage(initializer.storage)) continue;
+      if (file !== undefined && file !== initializer.storage.file) return undefined;
+      file = initializer.storage.file;
+      bytes += initializer.byteLength;
+    }
+  }
+  const mostOfIt = 0.9;
+  return file !== undefined && bytes >= mostOfIt * fs.statSync(file).size ? file : undefined;
+}
+
 type Placed = { readonly tensor: Tensor; readonly offset: number };
 
 function planExternal(
   dataName: string,
   mode: 'keep' | 'always' | 'never',
+  reused: string | undefined = undefined,
 ): { placement: ExternalPlacement; tensors: Placed[] } {
   const tensors: Placed[] = [];
-  let end = 0;
+  let end = reused === undefined ? 0 : fs.statSync(reused).size;
   const placement: ExternalPlacement = {
     place(tensor) {
       const outside =
@@ -173,8 +199,9 @@ function planExternal(
           ? tensor.storage.kind === 'external'
           : mode === 'always' && tensor.byteLength >= minExternalBytes;
       if (!outside) return undefined;
-      const offset = Math.ceil(end / alignment) * alignment;
-      end = offset + tensor.byteLength;
+      const stays = reused !== undefined && isExternalStorage(tensor.storage) && tensor.storage.file === reused;
+      const offset = stays ? tensor.storage.offset : Math.ceil(end / alignment) * alignment;
+      if (!stays) end = offset + tensor.byteLength;
       tensors.push({ tensor, offset });
       return [
         { key: 'location', value: dataName },
@@ -213,14 +240,17 @@ function writeAll(handle: number, chunks: readonly Uint8Array[]): void {
 
 const blockBytes = 8 * 2 ** 20;
 
-function writeExternal(file: string, tensors: readonly Placed[]): void {
-  const handle = fs.openSync(file, 'w');
+function writeExternal(file: string, tensors: readonly Placed[], reused: string | undefined): void {
+  // The kernel copies a whole file in half the time of reading and writing it.
+  if (reused !== undefined) fs.copyFileSync(reused, file, fs.constants.COPYFILE_FICLONE);
+  const handle = fs.openSync(file, reused === undefined ? 'w' : 'r+');
   const block = Buffer.allocUnsafeSlow(blockBytes);
   try {
     for (const { tensor, offset } of tensors) {
-      if (isExternalStorage(tensor.storage))
+      if (!isExternalStorage(tensor.storage)) writeAt(handle, tensor.storage.bytes(), offset);
+      else if (tensor.storage.file !== reused) {
         copyRange(tensor.storage.file, tensor.storage.offset, handle, offset, tensor.byteLength, block);
-      else writeAt(handle, tensor.storage.bytes(), offset);
+      }
     }
   } finally {
     fs.closeSync(handle);

@@ -77,6 +77,14 @@ describe('external data', () => {
     expect(await run(at('joined.onnx'))).toEqual(await run(at('b.onnx')));
   });
 
+  it('moves to a tight file where most of the old one is not needed any more', async () => {
+    const file = writeModel('part.onnx');
+    fs.appendFileSync(at('part.onnx.data'), new Uint8Array(100_000));
+    saveModel(loadModel(file), at('tight.onnx'));
+    expect(fs.statSync(at('tight.onnx.data')).size).toBe(4096);
+    expect(await run(at('tight.onnx'))).toEqual(await run(file));
+  });
+
   it('survives a model that is written over itself', async () => {
     const file = writeModel('same.onnx');
     const before = await run(file);
