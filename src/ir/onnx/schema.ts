@@ -1,10 +1,10 @@
 import protobuf from 'protobufjs/light.js';
-import { MessageReader } from './message_reader.js';
-import { bytesOf, MessageWriter } from './message_writer.js';
 
 /**
  * The messages of onnx.proto as of ONNX 1.23 (IR version 14): field name → [number, type], a type in brackets repeated.
- * Enumerations are int32, so that values of later versions pass through.
+ * Enumerations are int32, so that values of later versions pass through. The typed data fields of TensorProto are
+ * declared as bytes: a packed run then stays a view of the file's buffer, and one that was written unpacked stays
+ * among the unknown fields, from where `tensor_codec.ts` reads it.
  */
 const messages = {
   ModelProto: {
@@ -83,14 +83,14 @@ const messages = {
     dims: [1, '[int64]'],
     data_type: [2, 'int32'],
     segment: [3, 'SegmentProto'],
-    float_data: [4, '[float]'],
-    int32_data: [5, '[int32]'],
+    float_data: [4, '[bytes]'],
+    int32_data: [5, '[bytes]'],
     string_data: [6, '[bytes]'],
-    int64_data: [7, '[int64]'],
+    int64_data: [7, '[bytes]'],
     name: [8, 'string'],
     raw_data: [9, 'bytes'],
-    double_data: [10, '[double]'],
-    uint64_data: [11, '[int64]'],
+    double_data: [10, '[bytes]'],
+    uint64_data: [11, '[bytes]'],
     doc_string: [12, 'string'],
     external_data: [13, '[StringStringEntryProto]'],
     data_location: [14, 'int32'],
@@ -159,82 +159,45 @@ export function fieldsOf(message: MessageName): Record<string, FieldSchema> {
   );
 }
 
-export const messageNames = Object.keys(messages) as readonly MessageName[];
+const messageNames = Object.keys(messages) as readonly MessageName[];
 
-export const isMessage = (type: string): type is MessageName => Object.hasOwn(messages, type);
-
-/** Fields of which the last one in the file counts and takes the others away. */
-const alternatives: Partial<Record<MessageName, readonly string[]>> = {
-  TypeProto: ['tensor_type', 'sequence_type', 'map_type', 'opaque_type', 'sparse_tensor_type', 'optional_type'],
-  DimensionProto: ['dim_value', 'dim_param'],
-};
-
-export const alternativesOf = (message: MessageName): readonly string[] => alternatives[message] ?? [];
-
-/** Fields of TensorProto that hold its elements as numbers, with what each is written as. */
-export const typedDataFields = {
-  float_data: { id: messages.TensorProto.float_data[0], wireType: 5 },
-  int32_data: { id: messages.TensorProto.int32_data[0], wireType: 0 },
-  int64_data: { id: messages.TensorProto.int64_data[0], wireType: 0 },
-  double_data: { id: messages.TensorProto.double_data[0], wireType: 1 },
-  uint64_data: { id: messages.TensorProto.uint64_data[0], wireType: 0 },
-} as const;
-
-/**
- * The form protobufjs gets. It does not know the typed data of tensors: unknown fields stay views of the file, in the
- * order they came in, packed or not, and are written back as they were. Floats are their bits, as a signalling NaN
- * would not survive being a number.
- */
-function reflectedFields(name: MessageName): [string, object][] {
-  return Object.entries(fieldsOf(name))
-    .filter(([field]) => name !== 'TensorProto' || !Object.hasOwn(typedDataFields, field))
-    .map(([field, { id, type, repeated }]) => [
-      field,
-      {
-        id,
-        type: type === 'float' ? 'fixed32' : type,
-        ...(repeated && { rule: 'repeated', options: { packed: false } }),
-      },
-    ]);
-}
-
-function buildTypes(): Readonly<Record<MessageName, protobuf.Type>> {
-  const root = protobuf.Root.fromJSON({
+const buildRoot = (): protobuf.Root =>
+  protobuf.Root.fromJSON({
     nested: Object.fromEntries(
       messageNames.map((name) => {
-        const oneof = alternativesOf(name);
-        return [
-          name,
-          {
-            edition: 'proto2',
-            fields: Object.fromEntries(reflectedFields(name)),
-            ...(oneof.length > 0 && { oneofs: { alternative: { oneof } } }),
-          },
-        ];
+        const fields = Object.entries(fieldsOf(name)).map(([field, { id, type, repeated }]) => [
+          field,
+          { id, type, ...(repeated && { rule: 'repeated', options: { packed: false } }) },
+        ]);
+        return [name, { edition: 'proto2', fields: Object.fromEntries(fields) }];
       }),
     ),
   });
-  const types = messageNames.map((name) => {
-    const type = root.lookupType(name);
-    // Without the defaults that protobufjs lays on prototypes, a field that is not in the file reads as undefined.
-    for (const field of type.fieldsArray) Reflect.deleteProperty(type.ctor.prototype, field.name);
-    return [name, type] as const;
-  });
-  return Object.fromEntries(types) as Record<MessageName, protobuf.Type>;
-}
 
-const types = buildTypes();
+const root = buildRoot();
+
+const types = new Map<MessageName, protobuf.Type>();
+
+/** Without the defaults that protobufjs lays on prototypes: a field that is not in the file reads as undefined. */
+function messageType(name: MessageName): protobuf.Type {
+  let type = types.get(name);
+  if (type === undefined) {
+    for (const each of messageNames) {
+      const made = root.lookupType(each);
+      for (const field of made.fieldsArray) Reflect.deleteProperty(made.ctor.prototype, field.name);
+      types.set(each, made);
+    }
+    type = root.lookupType(name);
+  }
+  return type;
+}
 
 /** Decodes a message, unknown fields kept; bytes in it are views of `bytes`. Throws what protobufjs throws. */
-export const decodeMessage = <T>(name: MessageName, bytes: Uint8Array): T =>
-  types[name].decode(new MessageReader(bytes)) as unknown as T;
-
-export function writeMessage(name: MessageName, message: object, writer: MessageWriter): void {
-  types[name].encode(message, writer);
+export function decodeMessage<T>(name: MessageName, bytes: Uint8Array): T {
+  const reader = protobuf.Reader.create(bytes);
+  reader.discardUnknown = false;
+  return messageType(name).decode(reader) as unknown as T;
 }
 
-export function encodeMessage(name: MessageName, message: object): Uint8Array {
-  const writer = new MessageWriter();
-  writeMessage(name, message, writer);
-  return Buffer.concat(writer.chunks().map(bytesOf));
-}
+export const encodeMessage = (name: MessageName, message: object): Uint8Array =>
+  messageType(name).encode(message).finish();
