@@ -30,9 +30,14 @@ for (const command of [optimizeCommand(), simplifyCommand(), compareCommand(), i
   program.addCommand(command.exitOverride().showHelpAfterError(helpHint));
 }
 
-// Staged files are removed by exit handlers, which a signal alone would pass by.
-process.once('SIGINT', () => process.exit(130));
-process.once('SIGTERM', () => process.exit(143));
+// Staged files are removed by exit listeners, which a signal alone would pass by. The program then dies by the signal
+// itself (130 and 143 in a shell): an orderly exit would abort where the runtime is at work in another thread.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    process.emit('exit', signal === 'SIGINT' ? 130 : 143);
+    process.kill(process.pid, signal);
+  });
+}
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
