@@ -248,6 +248,7 @@ export class Editor {
     const data = outputData(slot);
     this.requireVisible(value, data.graph);
     if (data.value === value) return;
+    if (data.graph.owner !== null) this.nodesBehind(valueData(value), data.graph.owner);
     data.value.uses.delete(data.use);
     data.value = valueData(value);
     data.value.uses.add(data.use);
@@ -313,6 +314,7 @@ export class Editor {
         input.graph.initializers.add(input);
       }
       this.requireVisible(input, graph);
+      if (graph.owner !== null) this.nodesBehind(input, graph.owner);
     }
     data.attached = true;
     graph.nodes.insertBefore(data, before === null ? null : nodeData(before));
@@ -357,6 +359,7 @@ export class Editor {
       data.inputUses.push(null);
     }
     if (data.inputs[index] === value) return;
+    if (value !== null && data.attached) this.nodesBehind(valueData(value), data);
     this.unlink(data, index);
     data.inputs[index] = value === null ? null : valueData(value);
     this.revision += 1;
@@ -423,7 +426,11 @@ export class Editor {
     if (value === replacement) return;
     const to = valueData(replacement);
     const uses = [...valueData(value).uses];
-    for (const use of uses) this.requireVisible(to, useGraph(use));
+    for (const use of uses) {
+      this.requireVisible(to, useGraph(use));
+      const reader = use.kind === 'node' ? use.user : useGraph(use).owner;
+      if (reader !== null) this.nodesBehind(to, reader);
+    }
     for (const use of uses) {
       if (use.kind === 'node') this.setInput(use.user, use.index, to);
       else this.setOutputValue(use.user, to);
@@ -524,19 +531,28 @@ export class Editor {
 
   /** Moves readers behind the producer where a new use would break topological order. */
   private orderBefore(value: ValueData, use: Use): void {
-    const producer = value.producer;
     const reader = use.kind === 'node' ? use.user : useGraph(use).owner;
+    const { producer } = value;
     if (producer === null || reader === null) return;
-    const user = ancestorIn(value.graph, reader);
-    if (user === null || user.order > producer.order || !user.attached) return;
     const { nodes } = value.graph;
-    const moved = nodesToMoveBehind(producer, user);
     const anchor = producer.next;
-    for (const node of moved) {
+    for (const node of this.nodesBehind(value, reader)) {
       const data = nodeData(node);
       nodes.remove(data);
       nodes.insertBefore(data, anchor);
     }
+  }
+
+  /**
+   * The nodes that have to move behind the producer of `value` for `reader` to read it.
+   * @throws DiagnosticError `graph/cycle`, before anything has changed.
+   */
+  private nodesBehind(value: ValueData, reader: Node): readonly Node[] {
+    const { producer } = value;
+    const user = ancestorIn(value.graph, reader);
+    if (producer === null || user === null || !user.attached) return [];
+    if (user.order > producer.order) return [];
+    return nodesToMoveBehind(producer, user);
   }
 
   private adopt(node: NodeData, attribute: Attribute): void {

@@ -20,16 +20,18 @@ export function* consumersIn(graph: Graph, node: Node): Generator<Node> {
  * @throws DiagnosticError `graph/cycle` where `producer` itself depends on `user`.
  */
 export function nodesToMoveBehind(producer: Node, user: Node): Node[] {
+  const cycle = () =>
+    new DiagnosticError({
+      code: 'graph/cycle',
+      message: 'a node depends on its own result',
+      where: describeNode(user),
+    });
+  // A node read from inside its own subgraph.
+  if (user === producer) throw cycle();
   const moved = new Set<Node>([user]);
   for (const node of moved) {
     for (const consumer of consumersIn(user.graph, node)) {
-      if (consumer === producer) {
-        throw new DiagnosticError({
-          code: 'graph/cycle',
-          message: 'a node depends on its own result',
-          where: describeNode(user),
-        });
-      }
+      if (consumer === producer) throw cycle();
       if (consumer.order < producer.order) moved.add(consumer);
     }
   }
