@@ -1,19 +1,16 @@
-import { type DataType, dataTypeOfCode } from '../../data_type.js';
+import type { DataType } from '../../data_type.js';
 import { formatShape, type Shape } from '../../value_type.js';
+import { agreedShape } from './agreed_shape.js';
+import { normalAxis } from './axes.js';
 import { broadcastShapes } from './broadcast.js';
 import { content } from './content.js';
+import { elementsOfInput } from './content_view.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
-import { setElementwiseContent, within } from './elementwise_content.js';
+import { setContentOf, setElementwiseContent } from './elementwise_content.js';
 
 /** Output 0 has the type and shape of input 0. */
 export const sameAsInput: InferenceRule = (context) => {
   context.setTensor(0, context.dtype(0), context.shape(0));
-};
-
-/** Any type, not only a tensor; and its content. */
-const passThrough: InferenceRule = (context) => {
-  context.setType(0, context.type(0));
-  setElementwiseContent(context);
 };
 
 const unary: InferenceRule = (context) => {
@@ -26,49 +23,102 @@ const predicate: InferenceRule = (context) => {
   setElementwiseContent(context);
 };
 
-/** Inputs broadcast against each other; the result has `dtype`. Before opset 7 the result has the shape of the first. */
-export function inferBroadcast(context: InferenceContext, dtype: DataType | undefined, from = 0): void {
-  const isLegacy = context.opset < 7 && !variadic.includes(context.node.opType);
-  const count = isLegacy ? 1 : context.inputCount - from;
-  const shapes: (Shape | undefined)[] = Array.from({ length: count }, (_, index) => context.shape(index + from));
-  if (from > 0) shapes.push(context.shape(0));
-  const shape = broadcastShapes(shapes);
+/** Any type, not only a tensor; and its content. */
+const identity: InferenceRule = (context) => {
+  context.setType(0, context.type(0));
+  context.setContent(0, context.content(0));
+};
+
+/** All inputs broadcast against each other; the result has `dtype`. */
+export function inferBroadcast(context: InferenceContext, dtype: DataType | undefined): void {
+  setShape(context, dtype, inputShapes(context), broadcastShapes);
+}
+
+/** All inputs have the same shape. */
+function inferSameShapes(context: InferenceContext, dtype: DataType | undefined): void {
+  setShape(context, dtype, inputShapes(context), agreedShape);
+}
+
+function setShape(
+  context: InferenceContext,
+  dtype: DataType | undefined,
+  shapes: readonly (Shape | undefined)[],
+  join: (shapes: readonly (Shape | undefined)[]) => Shape | undefined | 'conflict',
+): void {
+  context.setTensor(0, dtype);
+  const shape = shapes.length === 0 ? undefined : join(shapes);
   if (shape === 'conflict') {
-    context.fail('infer/broadcast', `${shapes.map(formatShape).join(' and ')} do not broadcast`);
-    context.setTensor(0, dtype);
+    context.fail('infer/broadcast', `${shapes.slice(0, 8).map(formatShape).join(' and ')} do not fit each other`);
     return;
   }
   context.setTensor(0, dtype, shape);
   setElementwiseContent(context);
 }
 
-const variadic = ['Max', 'Min', 'Mean', 'Sum'];
+/** Of every input, each shape once: a value may be given any number of times. */
+const inputShapes = (context: InferenceContext): readonly (Shape | undefined)[] => [
+  ...new Set(context.node.inputs.map((_, index) => context.shape(index))),
+];
 
-const binary: InferenceRule = (context) => inferBroadcast(context, context.dtype(0));
-const comparison: InferenceRule = (context) => inferBroadcast(context, 'bool');
+/** The element type that inputs of one type parameter share. */
+const sharedType = (context: InferenceContext, from = 0): DataType | undefined => {
+  for (let index = from; index < context.inputCount; index += 1) {
+    const dtype = context.dtype(index);
+    if (dtype !== undefined) return dtype;
+  }
+  return undefined;
+};
 
-function inferCast(context: InferenceContext): void {
-  const to = dataTypeOfCode(context.int('to', 0)) ?? namedType(context.string('to', ''));
-  context.setTensor(0, to, context.shape(0));
-  setCastContent(context, to);
+const binary: InferenceRule = (context) => inferBroadcast(context, sharedType(context));
+
+/** Before opset 7 shapes are the same, or with `broadcast` the second is stretched to the first, from `axis` on. */
+function inferLegacyBroadcast(context: InferenceContext, dtype: DataType | undefined): void {
+  if (context.int('broadcast', 0) === 0) {
+    inferSameShapes(context, dtype);
+    return;
+  }
+  const shape = context.shape(0);
+  context.setTensor(0, dtype, shape);
+  const left = elementsOfInput(context, 0);
+  const right = elementsOfInput(context, 1);
+  if (shape === undefined || left === undefined || right === undefined) return;
+  const axis = context.int('axis', shape.length - right.dims.length);
+  const behind = right.elements.length === 1 ? 0 : shape.length - axis - right.dims.length;
+  if (behind < 0 || behind > shape.length) return;
+  const dims = [...right.dims, ...Array.from({ length: behind }, () => 1)];
+  setContentOf(context, [left, content(right.dtype, dims, right.elements)]);
 }
 
-/** Opset 1 to 5 spelled the type out. */
-const namedType = (name: string): DataType | undefined =>
-  (({ FLOAT: 'float', INT64: 'int64', INT32: 'int32', BOOL: 'bool', DOUBLE: 'double', FLOAT16: 'float16' }) as const)[
-    name.toUpperCase() as 'FLOAT'
-  ];
+/** The rule of a binary operator that is older than broadcasting as it is now. */
+const legacyBinary =
+  (resultOf: (context: InferenceContext) => DataType | undefined): InferenceRule =>
+  (context) => {
+    if (context.opset < 7) inferLegacyBroadcast(context, resultOf(context));
+    else inferBroadcast(context, resultOf(context));
+  };
 
-/** Between integers elements keep their value; to bool, only numbers tell. */
-function setCastContent(context: InferenceContext, to: DataType | undefined): void {
-  const known = context.content(0);
-  if (known === undefined || (to !== 'int64' && to !== 'int32' && to !== 'bool')) return;
-  const elements = known.elements.map((element) => {
-    if (to !== 'bool') return within(to, element);
-    return typeof element === 'number' || typeof element === 'bigint' ? Number(element !== 0) : undefined;
-  });
-  context.setContent(0, content(to, known.dims, elements));
-}
+const arithmetic = legacyBinary(sharedType);
+const comparison = legacyBinary(() => 'bool');
+
+/** Since 12 the exponent may have a type of its own. */
+const power = legacyBinary((context) => (context.opset < 12 ? sharedType(context) : context.dtype(0)));
+
+/** Max, Min, Sum and Mean of any number of inputs broadcast since 8. */
+const variadic: InferenceRule = (context) =>
+  context.opset < 8 ? inferSameShapes(context, sharedType(context)) : inferBroadcast(context, sharedType(context));
+
+/** Softmax and its like have one axis; before 13 it splits the shape in two, and may stand behind the last. */
+const alongAxis: InferenceRule = (context) => {
+  const rank = context.rank(0);
+  const isSplit = context.opset < 13;
+  const axis = context.int('axis', isSplit ? 1 : -1);
+  const fits = rank === undefined || rank === 0 || normalAxis(axis, rank) !== undefined || (isSplit && axis === rank);
+  if (fits) sameAsInput(context);
+  else {
+    context.setTensor(0, context.dtype(0));
+    context.fail('infer/axis', `axis ${axis} of a tensor of rank ${rank}`);
+  }
+};
 
 function inferDropout(context: InferenceContext): void {
   sameAsInput(context);
@@ -79,17 +129,22 @@ const named = (names: string, rule: InferenceRule): InferenceRules =>
   Object.fromEntries(names.split(' ').map((name) => [name, rule]));
 
 export const elementwiseRules: InferenceRules = {
-  ...named('Abs Neg Sign', unary),
+  ...named('Abs BitwiseNot Clip Neg Relu Sign', unary),
   ...named(
-    'Exp Log Sqrt Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Erf Sigmoid Relu LeakyRelu PRelu Elu Selu Celu Gelu Mish HardSigmoid HardSwish Swish ThresholdedRelu Shrink Softplus Softsign Floor Ceil Round Reciprocal BitwiseNot Clip Softmax LogSoftmax Hardmax CumSum CumProd Trilu',
+    'Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Mish PRelu Reciprocal Round Selu Shrink Sigmoid Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu',
     sameAsInput,
   ),
-  ...named('Add Sub Mul Div Mod Pow BitwiseAnd BitwiseOr BitwiseXor BitShift Max Min Mean Sum', binary),
-  ...named('And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual', comparison),
-  ...named('IsNaN IsInf Not', predicate),
-  Identity: passThrough,
-  Where: (context) => inferBroadcast(context, context.dtype(1), 1),
-  Cast: inferCast,
-  CastLike: (context) => context.setTensor(0, context.dtype(1), context.shape(0)),
+  ...named('IsInf IsNaN Not', predicate),
+  ...named('Add Div Mul Sub', arithmetic),
+  ...named('And Equal Greater Less Or Xor', comparison),
+  ...named('GreaterOrEqual LessOrEqual', (context) => inferBroadcast(context, 'bool')),
+  ...named('BitShift BitwiseAnd BitwiseOr BitwiseXor Mod', binary),
+  ...named('Max Mean Min Sum', variadic),
+  ...named('Hardmax LogSoftmax Softmax', alongAxis),
+  Pow: power,
+  Where: (context) => inferBroadcast(context, sharedType(context, 1)),
+  SwiGLU: (context) => inferSameShapes(context, sharedType(context)),
+  ...named('com.microsoft:BiasGelu com.microsoft:FastGelu com.microsoft:Gelu com.microsoft:QuickGelu', sameAsInput),
+  Identity: identity,
   Dropout: inferDropout,
 };

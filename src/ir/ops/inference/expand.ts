@@ -1,145 +1,97 @@
-import { add, asDim, ceilDiv, type Dim, max, mul, sub } from '../../dim.js';
-import { elementCount, tensorIntegers } from '../../tensor.js';
-import { normalAxes, normalAxis } from './axes.js';
+import { asDim, type Expr, mul } from '../../dim.js';
+import { tensorIntegers } from '../../tensor.js';
+import { formatShape, type Shape, staticShape } from '../../value_type.js';
 import { broadcastShapes } from './broadcast.js';
-import { content, maxContentElements } from './content.js';
+import { buildContent, elementOf, stretchedElement } from './content_view.js';
 import type { InferenceContext, InferenceRules } from './context.js';
-import { sameAsInput } from './elementwise.js';
+import { maxRank, unknownShape } from './rank.js';
 
+/** Operators that repeat elements. */
+export const expandRules: InferenceRules = {
+  Expand: inferExpand,
+  Tile: inferTile,
+  ConstantOfShape: inferConstantOfShape,
+};
+
+/** A shape that an input gives: its elements, or only how many it has. */
+const shapeInput = (context: InferenceContext, index: number): Shape | undefined =>
+  context.content(index)?.elements.map(asDim) ?? unknownShape(context.shape(index)?.[0]);
+
+/** Broadcast to a shape in both directions: a size of 1 in the shape keeps that of the input. */
 function inferExpand(context: InferenceContext): void {
-  const shape = context.shape(0);
-  const target = context.content(1)?.elements;
   const dtype = context.dtype(0);
+  const target = shapeInput(context, 1);
   context.setTensor(0, dtype);
-  if (shape === undefined || target === undefined) return;
-  const result = broadcastShapes([shape, target.map(asDim)]);
+  const result = broadcastShapes([context.shape(0), target]);
   if (result === 'conflict') {
-    context.fail('infer/broadcast', 'the input does not broadcast to the asked shape');
+    context.fail('infer/broadcast', `${formatShape(context.shape(0))} does not broadcast to ${formatShape(target)}`);
     return;
   }
   context.setTensor(0, dtype, result);
-  setRepeated(context, result);
-}
-
-/** One known element spread over a small shape of numbers. */
-function setRepeated(context: InferenceContext, shape: readonly (Dim | undefined)[] | undefined): void {
   const known = context.content(0);
-  const dims = shape?.map((dim) => (typeof dim === 'number' ? dim : -1));
-  if (known?.elements.length !== 1 || dims === undefined || dims.includes(-1)) return;
-  const count = elementCount(dims);
-  if (count <= maxContentElements) {
-    context.setContent(
-      0,
-      content(
-        known.dtype,
-        dims,
-        Array.from({ length: count }, () => known.elements[0]),
-      ),
-    );
-  }
-}
-
-function inferConstantOfShape(context: InferenceContext): void {
-  const value = context.tensorAttribute('value');
-  const dtype = value?.dtype ?? 'float';
-  const target = context.content(0)?.elements;
-  const rank = context.shape(0)?.[0];
-  if (target === undefined) {
-    const open = typeof rank === 'number' && rank <= 64 ? Array.from({ length: rank }, () => undefined) : undefined;
-    context.setTensor(0, dtype, open);
-    return;
-  }
-  const shape = target.map(asDim);
-  context.setTensor(0, dtype, shape);
-  const dims = shape.map((dim) => (typeof dim === 'number' && dim >= 0 ? dim : -1));
-  const fill = value === undefined ? undefined : tensorIntegers(value)?.[0];
-  if (dims.includes(-1) || fill === undefined || elementCount(dims) > maxContentElements) return;
-  const element = fill >= -(2n ** 53n) && fill <= 2n ** 53n ? Number(fill) : fill;
+  const dims = staticShape(result);
+  if (known === undefined || dims === undefined) return;
   context.setContent(
     0,
-    content(
-      dtype,
-      dims,
-      Array.from({ length: elementCount(dims) }, () => element),
-    ),
+    buildContent(known.dtype, dims, (coordinate) => stretchedElement(known, coordinate)),
   );
 }
 
 function inferTile(context: InferenceContext): void {
-  const shape = context.shape(0);
-  const repeats = context.opset < 6 ? undefined : context.content(1)?.elements;
-  const fits = repeats !== undefined && repeats.length === shape?.length;
-  context.setTensor(
-    0,
-    context.dtype(0),
-    shape?.map((dim, axis) => (fits ? asDim(mul(dim, repeats[axis])) : undefined)),
-  );
-}
-
-function inferRange(context: InferenceContext): void {
   const dtype = context.dtype(0);
-  context.setTensor(0, dtype, [undefined]);
-  const [start, limit, delta] = [0, 1, 2].map((index) => context.content(index)?.elements[0]);
-  if (typeof delta !== 'number' || delta === 0 || dtype === undefined) return;
-  const span = delta > 0 ? sub(limit, start) : sub(start, limit);
-  const count = max(ceilDiv(span, Math.abs(delta)), 0);
-  context.setTensor(0, dtype, [asDim(count)]);
-  if (typeof count !== 'number' || count > maxContentElements) return;
+  const shape = context.shape(0);
+  const repeats = tileRepeats(context, shape);
+  context.setTensor(0, dtype, shape?.map(() => undefined) ?? unknownShape(repeats?.length));
+  if (shape === undefined || repeats === undefined) return;
+  if (repeats.length !== shape.length || repeats.some((count) => typeof count === 'number' && count < 0)) {
+    context.setTensor(0, dtype);
+    context.fail('infer/tile', `${repeats.length} numbers of repeats for ${formatShape(shape)}, or one below 0`);
+    return;
+  }
+  const tiled = shape.map((dim, axis) => (dim === 0 || repeats[axis] === 0 ? 0 : asDim(mul(dim, repeats[axis]))));
+  context.setTensor(0, dtype, tiled);
+  const known = context.content(0);
+  const dims = staticShape(tiled);
+  if (known === undefined || dims === undefined) return;
+  const wrap = (coordinate: readonly number[]) => coordinate.map((index, axis) => index % known.dims[axis]!);
   context.setContent(
     0,
-    content(
-      dtype,
-      [count],
-      Array.from({ length: count }, (_, index) => add(start, index * delta)),
-    ),
+    buildContent(known.dtype, dims, (coordinate) => elementOf(known, wrap(coordinate))),
   );
 }
 
-/** Pads as attribute (before 11) or input 1, for all axes or, since 18, those of input 3. */
-function inferPad(context: InferenceContext): void {
-  const shape = context.shape(0);
-  const dtype = context.dtype(0);
-  context.setTensor(
-    0,
-    dtype,
-    shape?.map(() => undefined),
-  );
-  if (shape === undefined) return;
-  const pads = context.ints('pads', undefined) ?? context.ints('paddings', undefined) ?? context.content(1)?.elements;
-  const given = context.has(3) ? context.numbers(3) : shape.map((_, axis) => axis);
-  const axes = given && normalAxes(given, shape.length);
-  if (pads === undefined || axes === undefined || pads.length !== 2 * axes.length) return;
-  const result: (Dim | undefined)[] = [...shape];
-  for (const [index, axis] of axes.entries()) {
-    const padded = asDim(add(add(shape[axis], pads[index]), pads[index + axes.length]));
-    result[axis] = typeof padded === 'number' && padded < 0 ? undefined : padded;
+/** How often each axis is repeated; before 6 one axis, a number of times. */
+function tileRepeats(context: InferenceContext, shape: Shape | undefined): readonly (Expr | undefined)[] | undefined {
+  if (context.opset >= 6) return context.content(1)?.elements ?? unknownShape(context.shape(1)?.[0]);
+  const [axis] = context.content(2)?.elements ?? [];
+  const [count] = context.content(1)?.elements ?? [];
+  if (typeof axis !== 'number' || shape === undefined || axis < 0 || axis >= shape.length) return undefined;
+  return shape.map((_, index) => (index === axis ? count : 1));
+}
+
+/** A float 0 unless `value` says otherwise, as often as the shape needs it. */
+function inferConstantOfShape(context: InferenceContext): void {
+  const value = context.tensorAttribute('value');
+  const dtype = value?.dtype ?? 'float';
+  const target = context.content(0)?.elements;
+  const shape = shapeInput(context, 0);
+  const isNegative = (size: Expr | undefined) => typeof size !== 'object' && size !== undefined && size < 0;
+  context.setTensor(0, dtype);
+  if (target?.some(isNegative)) {
+    context.fail('infer/negative-size', `a tensor of shape [${target.slice(0, 8).map(sizeText)}]`);
+    return;
   }
-  context.setTensor(0, dtype, result);
+  if (shape === undefined || shape.length > maxRank) return;
+  context.setTensor(0, dtype, shape);
+  const dims = staticShape(shape);
+  if (dims === undefined || value?.dims.some((size) => size !== 1)) return;
+  const fill = value && tensorIntegers(value)?.[0];
+  if (fill === undefined) return;
+  const element = Number.isSafeInteger(Number(fill)) ? Number(fill) : fill;
+  context.setContent(
+    0,
+    buildContent(dtype, dims, () => element),
+  );
 }
 
-function inferOneHot(context: InferenceContext): void {
-  const indices = context.shape(0);
-  const depth = asDim(context.content(1)?.elements[0]);
-  const axis = indices && normalAxis(context.int('axis', -1), indices.length + 1);
-  const shape = axis === undefined ? undefined : [...indices!.slice(0, axis), depth, ...indices!.slice(axis)];
-  context.setTensor(0, context.dtype(2), shape);
-}
-
-export const expandRules: InferenceRules = {
-  Expand: inferExpand,
-  ConstantOfShape: inferConstantOfShape,
-  Tile: inferTile,
-  Range: inferRange,
-  Pad: inferPad,
-  OneHot: inferOneHot,
-  NonZero: (context) => context.setTensor(0, 'int64', [context.rank(0), undefined]),
-  Compress: (context) =>
-    context.setTensor(
-      0,
-      context.dtype(0),
-      context.ints('axis', undefined) === undefined && context.int('axis', undefined) === undefined
-        ? [undefined]
-        : context.shape(0)?.map(() => undefined),
-    ),
-  ReverseSequence: sameAsInput,
-};
+const sizeText = (size: Expr | undefined): string => (typeof size === 'object' ? size.key : String(size ?? '?'));

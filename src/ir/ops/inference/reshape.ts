@@ -1,161 +1,161 @@
-import { asDim, type Dim, dimEquals, divideExact, lowerBound, mul, product } from '../../dim.js';
-import { elementCount } from '../../tensor.js';
-import type { Shape } from '../../value_type.js';
-import { normalAxes } from './axes.js';
-import { content } from './content.js';
+import {
+  add,
+  asDim,
+  type Dim,
+  dimEquals,
+  divideExact,
+  type Expr,
+  floorDiv,
+  formatDim,
+  lowerBound,
+  mul,
+  product,
+  provablyDifferent,
+} from '../../dim.js';
+import { formatShape, type Shape } from '../../value_type.js';
+import { setSameElements } from './content_view.js';
 import type { InferenceContext, InferenceRules } from './context.js';
+import { maxRank, unknownShape } from './rank.js';
+import { shapeSize } from './shape_size.js';
+
+/** Operators that give the same elements in the same order another shape. */
+export const reshapeRules: InferenceRules = { Reshape: inferReshape, Flatten: inferFlatten };
 
 function inferReshape(context: InferenceContext): void {
   const dtype = context.dtype(0);
-  const given = context.ints('shape', undefined) ?? context.content(1)?.elements;
-  if (given === undefined) {
-    const rank = context.shape(1)?.[0];
-    const shape = typeof rank === 'number' && rank <= 64 ? Array.from({ length: rank }, () => undefined) : undefined;
-    context.setTensor(0, dtype, shape);
-    return;
-  }
   const input = context.shape(0);
-  const keepsZero = context.int('allowzero', 0) !== 0;
-  // A symbol may be 0, which copies from the input: only what is certainly above 0 stands for itself.
-  const dims = given.map((element, axis): Dim | undefined | 'rest' => {
-    if (element === -1) return 'rest';
-    if (element === 0) return keepsZero ? 0 : input?.[axis];
-    if (typeof element === 'number') return element;
-    if (element === undefined) return undefined;
-    const isItself = keepsZero || (lowerBound(element) ?? 0) > 0 || dimEquals(element, input?.[axis]);
-    return isItself ? asDim(element) : undefined;
-  });
-  if (dims.some((dim) => typeof dim === 'number' && dim < 0) || dims.filter((dim) => dim === 'rest').length > 1) {
-    context.fail('infer/reshape', `the shape [${given.slice(0, 16).map(String)}]`);
-    context.setTensor(0, dtype);
+  const target = context.opset < 5 ? attributeShape(context) : context.content(1)?.elements;
+  if (target === undefined || target.length > maxRank || (input?.length ?? 0) > maxRank) {
+    context.setTensor(0, dtype, target === undefined ? unknownShape(context.shape(1)?.[0]) : undefined);
     return;
   }
-  const shape = dims.map((dim) => (dim === 'rest' ? restOf(input, dims) : dim));
-  if (wrongCount(input, shape)) {
-    context.fail('infer/reshape', 'the number of elements changes');
+  const shape = reshapedTo(input, target, context.opset >= 14 && context.int('allowzero', 0) !== 0);
+  if (shape === 'conflict' || provablyDifferent(input && shapeSize(input), shapeSize(shape))) {
     context.setTensor(0, dtype);
+    const asked = target.map((element) => (element === undefined ? '?' : formatDim(element))).join(', ');
+    context.fail('infer/reshape', `${formatShape(input)} cannot take the shape [${asked.slice(0, 200)}]`);
     return;
   }
   context.setTensor(0, dtype, shape);
   setSameElements(context, shape);
 }
 
-/** What −1 stands for: the size of the input by the other sizes, equal sizes on both sides cancelled first. */
-function restOf(input: Shape | undefined, dims: readonly (Dim | undefined | 'rest')[]): Dim | undefined {
-  if (input === undefined) return undefined;
-  const others = dims.filter((dim) => dim !== 'rest');
-  if (others.some((dim) => dim === undefined)) return undefined;
-  const left = [...input];
+function attributeShape(context: InferenceContext): readonly (Expr | undefined)[] | undefined {
+  const attribute = context.attributes.get('shape');
+  return attribute?.kind === 'ints' ? attribute.value.map((size) => add(size, 0)) : undefined;
+}
+
+/** What one element of the asked shape stands for. */
+type Part =
+  /** A size, if not always a known one; `copied` from the same axis of the input. */
+  | { readonly kind: 'size'; readonly dim: Dim | undefined; readonly copied?: boolean }
+  /** −1: what the other sizes leave. */
+  | { readonly kind: 'rest' }
+  /** Unknown, or such that it may be 0 and then copy another size; where it does not, it is `dim`. */
+  | { readonly kind: 'open'; readonly dim: Dim | undefined };
+
+/**
+ * The shape that an input of shape `input` takes where `target` is asked for.
+ * Source: operator Reshape 25 of the ONNX standard.
+ */
+function reshapedTo(
+  input: Shape | undefined,
+  target: readonly (Expr | undefined)[],
+  allowsZero: boolean,
+): Shape | 'conflict' {
+  const parts: Part[] = [];
+  for (const [axis, element] of target.entries()) {
+    const part = partOf(element, axis, input, allowsZero);
+    if (part === 'conflict') return part;
+    parts.push(part);
+  }
+  if (parts.filter(({ kind }) => kind === 'rest').length > 1) return 'conflict';
+  const asked = parts.map((part) => (part.kind === 'rest' ? undefined : part.dim));
+  if (keepsSize(input, asked)) return asked;
+  const rest = restOf(input, parts);
+  if (rest === 'conflict') return rest;
+  return parts.map((part) => (part.kind === 'size' ? part.dim : rest));
+}
+
+function partOf(
+  element: Expr | undefined,
+  axis: number,
+  input: Shape | undefined,
+  allowsZero: boolean,
+): Part | 'conflict' {
+  if (element === undefined) return { kind: 'open', dim: undefined };
+  if (element === -1) return { kind: 'rest' };
+  if (element === 0 && !allowsZero) {
+    if (input === undefined) return { kind: 'size', dim: undefined };
+    return axis < input.length ? { kind: 'size', dim: input[axis], copied: true } : 'conflict';
+  }
+  if (typeof element !== 'object') return element < 0 ? 'conflict' : { kind: 'size', dim: asDim(element) };
+  const dim = asDim(element);
+  const isSize = (lowerBound(element) ?? -1) >= 0 || (input?.some((size) => dimEquals(size, element)) ?? false);
+  if (!isSize) return { kind: 'open', dim: undefined };
+  return allowsZero || keepsZero(element, axis, input) ? { kind: 'size', dim } : { kind: 'open', dim };
+}
+
+/** Whether the result has the size that the element says even where that is 0, which copies the size of the input. */
+function keepsZero(element: Expr, axis: number, input: Shape | undefined): boolean {
+  if ((lowerBound(element) ?? 0) > 0) return true;
+  if (input === undefined) return false;
+  // There is nothing to copy: the node fails.
+  if (axis >= input.length) return true;
+  // A multiple of the element, or what it is a multiple of, is 0 where it is.
+  const factor = divideExact(element, input[axis]);
+  return divideExact(input[axis], element) !== undefined || (lowerBound(factor) ?? 0) > 0;
+}
+
+/**
+ * Whether these sizes have as many elements as the input. Then a size that may be 0 stands for itself: 0 would copy
+ * another size, which has no elements either only where a further size is 0 as well. For such a tensor, empty along
+ * two axes, nothing is promised.
+ */
+function keepsSize(input: Shape | undefined, asked: Shape): boolean {
+  return input !== undefined && dimEquals(shapeSize(input), product(asked));
+}
+
+/**
+ * The size of the one part that is not known, by the number of elements: sizes on both sides cancelled, then exactly
+ * divided. −1 beside a size of 0 has no meaning of its own; what is merely unknown needs sizes that are never 0.
+ */
+function restOf(input: Shape | undefined, parts: readonly Part[]): Dim | undefined | 'conflict' {
+  const unknown = parts.filter(({ kind }) => kind !== 'size');
+  if (input === undefined || unknown.length !== 1) return undefined;
+  const others = parts.filter((part) => part.kind === 'size');
+  if (others.some(({ dim }) => dim === 0)) return undefined;
+  if (unknown[0]?.kind === 'open' && others.some(({ dim }) => !((lowerBound(dim) ?? 0) > 0))) return undefined;
+  const left = input.filter((_, axis) => {
+    const part = parts[axis];
+    return !(part?.kind === 'size' && part.copied);
+  });
   const right: (Dim | undefined)[] = [];
-  for (const dim of others) {
-    const same = left.findIndex((each) => each !== undefined && dimEquals(each, dim));
+  for (const { dim, copied } of others) {
+    const same = copied ? -1 : left.findIndex((size) => dimEquals(size, dim));
     if (same >= 0) left.splice(same, 1);
-    else right.push(dim);
+    else if (!copied) right.push(dim);
   }
-  const quotient = divideExact(product(left), product(right));
-  return quotient !== undefined && dimEquals(mul(quotient, product(right)), product(left))
-    ? asDim(quotient)
-    : undefined;
+  const dividend = shapeSize(left);
+  const divisor = product(right);
+  const quotient = divideExact(dividend, divisor) ?? floorDiv(dividend, divisor);
+  return provablyDifferent(mul(quotient, divisor), dividend) ? 'conflict' : asDim(quotient);
 }
 
-function wrongCount(input: Shape | undefined, output: Shape): boolean {
-  const before = input && product(input);
-  const after = product(output);
-  return typeof before === 'number' && typeof after === 'number' && before !== after;
-}
-
-/** A view of the same elements under a shape of numbers. */
-export function setSameElements(context: InferenceContext, shape: Shape): void {
-  const known = context.content(0);
-  if (known === undefined) return;
-  const dims = shape.map((dim) => (typeof dim === 'number' ? dim : -1));
-  if (!dims.includes(-1) && elementCount(dims) === known.elements.length) {
-    context.setContent(0, content(known.dtype, dims, known.elements));
-  }
-}
-
+/** Axes before `axis` become one, and those from it on another. */
 function inferFlatten(context: InferenceContext): void {
   const shape = context.shape(0);
-  const axis = context.int('axis', 1);
-  const cut = shape && (axis < 0 ? axis + shape.length : axis);
-  const known = shape !== undefined && cut !== undefined && cut >= 0 && cut <= shape.length;
-  const dims = known ? [asDim(product(shape.slice(0, cut))), asDim(product(shape.slice(cut)))] : [undefined, undefined];
-  context.setTensor(0, context.dtype(0), dims);
-}
-
-function inferSqueeze(context: InferenceContext): void {
-  const shape = context.shape(0);
+  const given = context.int('axis', 1);
+  const axis = given < 0 && shape !== undefined ? given + shape.length : given;
   const dtype = context.dtype(0);
-  const given = context.ints('axes', undefined) ?? (context.has(1) ? context.numbers(1) : 'all');
-  context.setTensor(0, dtype);
-  if (shape === undefined || given === undefined) return;
-  if (given === 'all') {
-    if (shape.every((dim) => typeof dim === 'number'))
-      setView(
-        context,
-        shape.filter((dim) => dim !== 1),
-      );
+  context.setTensor(0, dtype, [axis === 0 ? 1 : undefined, undefined]);
+  if (shape === undefined) return;
+  if (axis < 0 || axis > shape.length) {
+    context.setTensor(0, dtype);
+    context.fail('infer/axis', `axis ${given} of a tensor of rank ${shape.length}`);
     return;
   }
-  const axes = normalAxes(given, shape.length);
-  if (axes === undefined || axes.some((axis) => typeof shape[axis] === 'number' && shape[axis] !== 1)) {
-    context.fail('infer/axis', `cannot squeeze axes ${given.slice(0, 8)}`);
-    return;
-  }
-  setView(
-    context,
-    shape.filter((_, axis) => !axes.includes(axis)),
-  );
+  const flat = [asDim(shapeSize(shape.slice(0, axis))), asDim(shapeSize(shape.slice(axis)))];
+  context.setTensor(0, dtype, flat);
+  setSameElements(context, flat);
 }
-
-function inferUnsqueeze(context: InferenceContext): void {
-  const shape = context.shape(0);
-  const given = context.ints('axes', undefined) ?? context.numbers(1);
-  context.setTensor(0, context.dtype(0));
-  if (shape === undefined || given === undefined || given.length > 64) return;
-  const axes = normalAxes(given, shape.length + given.length);
-  if (axes === undefined) {
-    context.fail('infer/axis', `cannot insert axes ${given.slice(0, 8)}`);
-    return;
-  }
-  const rest = [...shape];
-  const inserted = Array.from({ length: shape.length + axes.length }, (_, axis) =>
-    axes.includes(axis) ? 1 : rest.shift(),
-  );
-  setView(context, inserted);
-}
-
-function setView(context: InferenceContext, shape: Shape): void {
-  context.setTensor(0, context.dtype(0), shape);
-  setSameElements(context, shape);
-}
-
-function inferTranspose(context: InferenceContext): void {
-  const shape = context.shape(0);
-  const perm = context.ints('perm', undefined) ?? shape?.map((_, axis) => shape.length - 1 - axis);
-  context.setTensor(
-    0,
-    context.dtype(0),
-    perm !== undefined && perm.length <= 64 ? perm.map(() => undefined) : undefined,
-  );
-  if (shape === undefined || perm === undefined) return;
-  if (perm.length !== shape.length || normalAxes(perm, shape.length) === undefined || perm.some((axis) => axis < 0)) {
-    context.fail('infer/axis', `perm [${perm.slice(0, 8)}] for a tensor of rank ${shape.length}`);
-    context.setTensor(0, context.dtype(0));
-    return;
-  }
-  context.setTensor(
-    0,
-    context.dtype(0),
-    perm.map((axis) => shape[axis]),
-  );
-  if (shape.length <= 1) setSameElements(context, shape);
-}
-
-export const reshapeRules: InferenceRules = {
-  Reshape: inferReshape,
-  Flatten: inferFlatten,
-  Squeeze: inferSqueeze,
-  Unsqueeze: inferUnsqueeze,
-  Transpose: inferTranspose,
-};

@@ -1,4 +1,5 @@
-import { concatSplitRules } from './concat_split.js';
+import { castRules } from './cast.js';
+import { concatRules } from './concat.js';
 import type { InferenceRule, InferenceRules } from './context.js';
 import { controlFlowRules } from './control_flow.js';
 import { convolutionRules } from './convolution.js';
@@ -9,24 +10,40 @@ import { gatherRules } from './gather.js';
 import { machineLearningRules } from './machine_learning.js';
 import { matmulRules } from './matmul.js';
 import { normalizationRules } from './normalization.js';
+import { padRules } from './pad.js';
 import { poolingRules } from './pooling.js';
 import { quantizationRules } from './quantization.js';
 import { randomRules } from './random.js';
+import { rangeRules } from './range.js';
 import { recurrentRules } from './recurrent.js';
 import { reduceRules } from './reduce.js';
 import { reshapeRules } from './reshape.js';
 import { resizeRules } from './resize.js';
+import { sameShapeRules } from './same_shape.js';
 import { samplingRules } from './sampling.js';
+import { scatterRules } from './scatter.js';
+import { selectRules } from './select.js';
 import { sequenceRules } from './sequences.js';
 import { shapeOfRules } from './shape_of.js';
 import { signalRules } from './signal.js';
 import { sliceRules } from './slice.js';
+import { splitRules } from './split.js';
+import { squeezeRules } from './squeeze.js';
 import { stateSpaceRules } from './state_space.js';
 import { textRules } from './text.js';
+import { transposeRules } from './transpose.js';
 
 /** One line a family of operators. */
 const families: readonly InferenceRules[] = [
   elementwiseRules,
+  castRules,
+  splitRules,
+  squeezeRules,
+  scatterRules,
+  padRules,
+  rangeRules,
+  selectRules,
+  sameShapeRules,
   sliceRules,
   shapeOfRules,
   resizeRules,
@@ -40,7 +57,8 @@ const families: readonly InferenceRules[] = [
   gatherRules,
   expandRules,
   convolutionRules,
-  concatSplitRules,
+  transposeRules,
+  concatRules,
   controlFlowRules,
   sequenceRules,
   randomRules,

@@ -1,7 +1,8 @@
 import { asDim, type Dim, floorDiv, formatDim, mod, product, provablyDifferent } from '../../dim.js';
-import { formatShape, type Shape } from '../../value_type.js';
+import { formatShape } from '../../value_type.js';
 
 import type { InferenceContext, InferenceRules } from './context.js';
+import { unknownShape } from './rank.js';
 import { agreedSize, attributeSize } from './sizes.js';
 
 /** Operators that read images at places that other tensors name, or put patches back there. */
@@ -35,7 +36,7 @@ function affineGrid(context: InferenceContext): void {
     context.fail('infer/batch', 'AffineGrid is asked for another batch than it has matrices');
     return;
   }
-  context.setTensor(0, dtype, [batch, ...(size?.slice(2) ?? unknownSizes(axes)), axes]);
+  context.setTensor(0, dtype, [batch, ...(size?.slice(2) ?? unknownShape(axes) ?? []), axes]);
 }
 
 /** [N, C, …] read at [N, …′, d] => [N, C, …′] */
@@ -52,7 +53,10 @@ function gridSample(context: InferenceContext): void {
   }
   const batch = agreedSize([image?.[0], grid?.[0]]);
   if (batch === 'conflict') context.fail('infer/batch', 'the grid has another batch than the images');
-  else context.setTensor(0, dtype, [batch, image?.[1], ...(grid?.slice(1, -1) ?? unknownSizes(rank - 2))]);
+  else {
+    const spatial = grid?.slice(1, -1) ?? image?.slice(2).map(() => undefined) ?? [];
+    context.setTensor(0, dtype, [batch, image?.[1], ...spatial]);
+  }
 }
 
 /** [N, C·(product of the block), L] => [N, C, …image] */
@@ -74,9 +78,9 @@ function col2Im(context: InferenceContext): void {
     return;
   }
   const image = context.content(1)?.elements.map((element) => asDim(element));
-  if (image === undefined && (typeof axes !== 'number' || axes > maxAxes)) return;
-  const channels = asDim(floorDiv(columns?.[1], patch));
-  context.setTensor(0, dtype, [columns?.[0], channels, ...(image ?? unknownSizes(axes as number))]);
+  const sizes = image ?? unknownShape(axes);
+  if (sizes === undefined) return;
+  context.setTensor(0, dtype, [columns?.[0], asDim(floorDiv(columns?.[1], patch)), ...sizes]);
 }
 
 /** How many elements an input of rank 1 has. */
@@ -115,10 +119,5 @@ function pooledRegions(
     context.fail('infer/rank', `regions ${formatShape(areas)} do not fit ${formatShape(image)}`);
     return;
   }
-  context.setTensor(0, dtype, [regions, image?.[1], ...(pooled?.map(attributeSize) ?? unknownSizes(2))]);
+  context.setTensor(0, dtype, [regions, image?.[1], ...(pooled?.map(attributeSize) ?? [undefined, undefined])]);
 }
-
-/** More than any image has; a length that comes from a file is not trusted further. */
-const maxAxes = 64;
-
-const unknownSizes = (count: number): Shape => Array.from({ length: count }, () => undefined);

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Attribute,
+  floatAttribute,
+  intAttribute,
+  intsAttribute,
+  stringAttribute,
+  tensorAttribute,
+} from '../../../../src/ir/attribute.js';
+import { int64Tensor } from '../../../../src/ir/tensor.js';
+import { inferOne, typed } from './infer_one.js';
+
+describe('Shape', () => {
+  const part = (...attributes: readonly Attribute[]) =>
+    inferOne('Shape', [typed('float', ['N', 3, null])], { attributes });
+
+  it('gives the sizes', () => {
+    expect(part()).toMatchObject({ types: ['int64[3]'], contents: ['N, 3, ?'] });
+    expect(inferOne('Shape', [typed('float', [])])).toMatchObject({ types: ['int64[0]'], contents: [''] });
+    expect(inferOne('Shape', [typed('float')])).toMatchObject({ types: ['int64[?]'], contents: [undefined] });
+    expect(inferOne('Shape', ['untyped']).types).toEqual(['int64[?]']);
+  });
+
+  it('gives those from start to end since 15, clamped', () => {
+    expect(part(intAttribute('start', -2)).contents).toEqual(['3, ?']);
+    expect(part(intAttribute('end', -1)).contents).toEqual(['N, 3']);
+    expect(part(intAttribute('start', -(2n ** 63n)), intAttribute('end', 2n ** 63n - 1n)).contents).toEqual([
+      'N, 3, ?',
+    ]);
+    expect(part(intAttribute('start', 2), intAttribute('end', 1)).types).toEqual(['int64[0]']);
+    const old = { opset: 13, attributes: [intAttribute('start', 1)] };
+    expect(inferOne('Shape', [typed('float', ['N', 3])], old).contents).toEqual(['N, 3']);
+  });
+});
+
+describe('Size', () => {
+  it('gives the number of elements', () => {
+    expect(inferOne('Size', [typed('float', ['N', 3, 4])])).toMatchObject({ types: ['int64[]'], contents: ['12*N'] });
+    expect(inferOne('Size', [typed('float', [null, 0])]).contents).toEqual(['0']);
+    expect(inferOne('Size', [typed('float', [null, 2])]).contents).toEqual([undefined]);
+    expect(inferOne('Size', [typed('float')]).types).toEqual(['int64[]']);
+  });
+});
+
+describe('Constant', () => {
+  const constant = (attribute: Attribute) => inferOne('Constant', [], { attributes: [attribute] });
+
+  it('has the type and the elements of its attribute', () => {
+    expect(constant(tensorAttribute('value', int64Tensor([1, 2], [1, 2])))).toMatchObject({
+      types: ['int64[1, 2]'],
+      contents: ['1, 2'],
+    });
+    expect(constant(intAttribute('value_int', 2n ** 62n))).toMatchObject({
+      types: ['int64[]'],
+      contents: [String(2n ** 62n)],
+    });
+    expect(constant(intsAttribute('value_ints', [3])).contents).toEqual(['3']);
+    expect(constant(floatAttribute('value_float', 1)).types).toEqual(['float[]']);
+    expect(constant(stringAttribute('value_string', 'a')).types).toEqual(['string[]']);
+    expect(inferOne('Constant', []).types).toEqual(['?']);
+  });
+
+  it('may be sparse', () => {
+    const indices = int64Tensor([1]);
+    const values = int64Tensor([7]);
+    const sparse = { kind: 'sparse', dtype: 'int64', dims: [4], byteLength: 16, values, indices } as const;
+    expect(constant({ name: 'sparse_value', kind: 'sparse', value: sparse }).types).toEqual(['int64[4]']);
+  });
+});
