@@ -106,6 +106,7 @@ export const convolutionRules: InferenceRules = {
   Conv: (context) => inferConv(context, context.dtype(0)),
   ConvInteger: (context) => inferConv(context, 'int32'),
   QLinearConv: (context) => inferConv(context, context.dtype(7), 3),
+  DeformConv: (context) => inferConv(context, context.dtype(0)),
   ConvTranspose: inferConvTranspose,
   'com.microsoft:FusedConv': (context) => inferConv(context, context.dtype(0)),
   DepthToSpace: (context) => inferDepthToSpace(context, true),

@@ -34,6 +34,10 @@ export const poolingRules: InferenceRules = {
   MaxPool: inferPool,
   AveragePool: inferPool,
   LpPool: inferPool,
+  MaxUnpool: (context) => {
+    const shape = context.shape(0)?.map((dim, axis) => (axis < 2 ? dim : undefined));
+    context.setTensor(0, context.dtype(0), shape);
+  },
   GlobalAveragePool: inferGlobalPool,
   GlobalMaxPool: inferGlobalPool,
   GlobalLpPool: inferGlobalPool,

@@ -61,7 +61,7 @@ function inferArg(context: InferenceContext): void {
 function inferTopK(context: InferenceContext): void {
   const shape = context.shape(0);
   const axis = shape && normalAxis(context.int('axis', -1), shape.length);
-  const k = context.opset < 10 ? context.int('k', undefined) : asDim(context.content(1)?.elements[0]);
+  const k = asDim(context.opset < 10 ? context.int('k', undefined) : context.content(1)?.elements[0]);
   const chosen = axis === undefined ? undefined : shape?.map((dim, index) => (index === axis ? k : dim));
   context.setTensor(0, context.dtype(0), chosen);
   context.setTensor(1, 'int64', chosen);

@@ -1,12 +1,15 @@
+import { attentionRules } from './attention.js';
 import { castRules } from './cast.js';
 import { concatRules } from './concat.js';
 import type { InferenceRule, InferenceRules } from './context.js';
 import { controlFlowRules } from './control_flow.js';
 import { convolutionRules } from './convolution.js';
 import { determinantRules } from './determinant.js';
+import { einsumRules } from './einsum.js';
 import { elementwiseRules } from './elementwise.js';
 import { expandRules } from './expand.js';
 import { gatherRules } from './gather.js';
+import { lossRules } from './losses.js';
 import { machineLearningRules } from './machine_learning.js';
 import { matmulRules } from './matmul.js';
 import { normalizationRules } from './normalization.js';
@@ -19,6 +22,7 @@ import { recurrentRules } from './recurrent.js';
 import { reduceRules } from './reduce.js';
 import { reshapeRules } from './reshape.js';
 import { resizeRules } from './resize.js';
+import { rotaryEmbeddingRules } from './rotary_embedding.js';
 import { sameShapeRules } from './same_shape.js';
 import { samplingRules } from './sampling.js';
 import { scatterRules } from './scatter.js';
@@ -36,6 +40,9 @@ import { transposeRules } from './transpose.js';
 /** One line a family of operators. */
 const families: readonly InferenceRules[] = [
   elementwiseRules,
+  lossRules,
+  attentionRules,
+  einsumRules,
   castRules,
   splitRules,
   squeezeRules,
@@ -68,6 +75,7 @@ const families: readonly InferenceRules[] = [
   samplingRules,
   stateSpaceRules,
   determinantRules,
+  rotaryEmbeddingRules,
 ];
 
 const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));
