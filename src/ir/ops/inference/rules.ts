@@ -22,7 +22,6 @@ import { recurrentRules } from './recurrent.js';
 import { reduceRules } from './reduce.js';
 import { reshapeRules } from './reshape.js';
 import { resizeRules } from './resize.js';
-import { rotaryEmbeddingRules } from './rotary_embedding.js';
 import { sameShapeRules } from './same_shape.js';
 import { samplingRules } from './sampling.js';
 import { scatterRules } from './scatter.js';
@@ -75,7 +74,6 @@ const families: readonly InferenceRules[] = [
   samplingRules,
   stateSpaceRules,
   determinantRules,
-  rotaryEmbeddingRules,
 ];
 
 const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));

@@ -58,13 +58,3 @@ describe('LinearAttention', () => {
     expect(attend([x([1, 2, 3, 4]), x(), x()], 1, 1).codes).toEqual(['infer/rank']);
   });
 });
-
-describe('RotaryEmbedding', () => {
-  it('keeps the shape', () => {
-    const embed = (sizes?: readonly Size[]) => inferOne('RotaryEmbedding', [x(sizes), x(), x()]);
-    expect(embed(['B', 8, 'S', 64]).types).toEqual(['float16[B, 8, S, 64]']);
-    expect(embed(['B', 'S', null]).types).toEqual(['float16[B, S, ?]']);
-    expect(embed().types).toEqual(['float16[*]']);
-    expect(embed([2, 3])).toMatchObject({ types: ['float16[*]'], codes: ['infer/rank'] });
-  });
-});
