@@ -5,7 +5,9 @@ import { DiagnosticError } from './ir/diagnostic.js';
 import type { OptimizeOptions } from './optimize.js';
 
 /** What `onnxopt.config.{ts,js,mjs,json}` may hold: the options of `optimize`, without the model and its output. */
-export type Config = Omit<OptimizeOptions, 'model' | 'output' | 'onProgress' | 'target'> & { readonly target?: string };
+export type Config = Omit<OptimizeOptions, 'model' | 'output' | 'onProgress' | 'target' | 'pipeline'> & {
+  readonly target?: string;
+};
 
 /** Gives a configuration its type. */
 export const defineConfig = (config: Config): Config => config;

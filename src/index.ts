@@ -17,6 +17,7 @@ export type { Tensor } from './ir/tensor.js';
 export { formatModel } from './ir/text.js';
 export { verifyModel } from './ir/verifier.js';
 export { type OptimizeOptions, type OptimizeResult, optimize } from './optimize.js';
+export { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
 export { definePass, type Pass, type PassContext } from './passes/pass.js';
 export { type PipelineStep, runPipeline } from './passes/pipeline.js';
 export { simplifyPipeline } from './passes/pipelines.js';

@@ -28,6 +28,8 @@ export type OptimizeOptions = {
   readonly target?: string | TargetProfile;
   /** Default `fp32`. */
   readonly precision?: 'fp32' | 'int8';
+  /** Instead of the pipeline that simplifies. */
+  readonly pipeline?: readonly PipelineStep[];
   /** Kind of processor that int8 is laid out for; that of this machine unless told. */
   readonly cpu?: string;
   readonly calibration?: CalibrationOptions;
@@ -83,7 +85,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
       await runPipeline(model, steps, { ...options, target, evaluate: ortEvaluator(), onPass: onProgress?.pass }),
     );
   };
-  await run(simplifyPipeline);
+  await run(options.pipeline ?? simplifyPipeline);
   const quantization = precision === 'int8' ? await quantize(model, target, options, run) : undefined;
   const staging = options.output === undefined ? undefined : openStaging(options.output);
   try {

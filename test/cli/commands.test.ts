@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeNpy } from '../../src/calibrate/sources/npy.js';
 import { loadModel, saveModel } from '../../src/ir/onnx/files.js';
-import { floatTensor } from '../../src/ir/tensor.js';
+import { floatTensor, int64Tensor } from '../../src/ir/tensor.js';
 import { ModelBuilder, operatorsOf } from '../build_model.js';
 import { commandFile, fixture, runCli } from './run_cli.js';
 
@@ -29,7 +29,7 @@ describe('onnxopt', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('$ onnxopt optimize model.onnx -o fast.onnx');
     expect(stdout).toContain('Exit codes: 0 done, 1 failed, 2 wrong usage, 3');
-    for (const command of ['optimize', 'simplify', 'compare', 'inspect']) {
+    for (const command of ['optimize', 'simplify', 'convert', 'compare', 'inspect']) {
       expect(runCli([command, '--help']).stdout).toContain('Examples:');
     }
   });
@@ -249,6 +249,20 @@ describe('bad input: a code, one line, exit 1, and nothing written', () => {
     expect(stderr).toContain('check/failed');
     expect(fs.readFileSync(at('old.onnx'), 'utf8')).toBe('precious');
     expect(listing().filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
+
+describe('onnxopt convert', () => {
+  it('writes the model in another opset, and names what has no equivalent there', () => {
+    expect(runCli(['convert', digits, '-o', at('c.onnx'), '--opset', '13', '--quiet']).code).toBe(0);
+    expect(loadModel(at('c.onnx')).opsetImports.get('')).toBe(13);
+    const b = new ModelBuilder(17);
+    b.output(b.op('BlackmanWindow', [b.constant('n', int64Tensor([8], []))], { name: 'window' }), 'y');
+    saveModel(b.build(), at('window.onnx'));
+    const refused = runCli(['convert', at('window.onnx'), '-o', at('d.onnx'), '--opset', '13']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/^error convert\/no-equivalent: .*window/);
+    expect(fs.existsSync(at('d.onnx'))).toBe(false);
   });
 });
 
