@@ -14,7 +14,7 @@ export function containsOpaque(node: Node): boolean {
     for (const body of bodies) {
       if (seen.has(body)) continue;
       seen.add(body);
-      for (const graph of nestedGraphs(body)) pending.push(...graph.nodes);
+      for (const graph of nestedGraphs(body)) for (const inner of graph.nodes) pending.push(inner);
     }
   }
   return false;

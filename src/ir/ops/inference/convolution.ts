@@ -1,5 +1,5 @@
 import type { DataType } from '../../data_type.js';
-import { asDim, type Dim, dimEquals, divideExact, mul } from '../../dim.js';
+import { asDim, type Dim, mul } from '../../dim.js';
 import type { Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 import { readWindow, transposedOutput, windowOutput } from './spatial.js';
@@ -80,28 +80,6 @@ function setSpatial(
   context.setTensor(0, dtype, [batch, channels, ...spatial]);
 }
 
-function inferDepthToSpace(context: InferenceContext, grow: boolean): void {
-  const shape = context.shape(0);
-  const block = context.int('blocksize', 1);
-  if (shape?.length !== 4 || block < 1) {
-    context.setTensor(0, context.dtype(0), shape && [undefined, undefined, undefined, undefined]);
-    return;
-  }
-  const [n, c, h, w] = shape;
-  const area = block * block;
-  const divide = (size: Dim | undefined, by: number): Dim | undefined => {
-    const quotient = asDim(divideExact(size, by));
-    return quotient !== undefined && dimEquals(mul(quotient, by), size) ? quotient : undefined;
-  };
-  context.setTensor(
-    0,
-    context.dtype(0),
-    grow
-      ? [n, divide(c, area), asDim(mul(h, block)), asDim(mul(w, block))]
-      : [n, asDim(mul(c, area)), divide(h, block), divide(w, block)],
-  );
-}
-
 export const convolutionRules: InferenceRules = {
   Conv: (context) => inferConv(context, context.dtype(0)),
   ConvInteger: (context) => inferConv(context, 'int32'),
@@ -109,6 +87,4 @@ export const convolutionRules: InferenceRules = {
   DeformConv: (context) => inferConv(context, context.dtype(0)),
   ConvTranspose: inferConvTranspose,
   'com.microsoft:FusedConv': (context) => inferConv(context, context.dtype(0)),
-  DepthToSpace: (context) => inferDepthToSpace(context, true),
-  SpaceToDepth: (context) => inferDepthToSpace(context, false),
 };

@@ -1,4 +1,4 @@
-import type { Attribute } from '../../attribute.js';
+import { type Attribute, subgraphs } from '../../attribute.js';
 import { constantNodeTensor } from '../../constant.js';
 import type { Diagnostic } from '../../diagnostic.js';
 import {
@@ -14,6 +14,7 @@ import {
 } from '../../graph.js';
 import { isOverridable } from '../../overridable.js';
 import type { Tensor } from '../../tensor.js';
+import { captures } from '../../topological_order.js';
 import { type Shape, staticShape, tensorType, type ValueType } from '../../value_type.js';
 import { type Content, contentOfTensor } from './content.js';
 import { InferenceContext, type InferenceHost, type InferredOutput } from './context.js';
@@ -23,10 +24,18 @@ import { inferenceRule } from './rules.js';
 /** Calls of functions inside functions are followed this deep; a cycle of functions ends here. */
 const maxCallDepth = 32;
 
+/** A model that contradicts itself everywhere is not listed to the end. */
+const maxDiagnostics = 1000;
+
+/** Nodes inferred inside function calls, all calls together; functions that call each other twice would double it. */
+const maxCallNodes = 1_000_000;
+
 type Frame = {
   /** Values of the attributes that the function's nodes refer to. */
   readonly attributes: ReadonlyMap<string, Attribute>;
   readonly depth: number;
+  /** Shared by all calls. */
+  readonly budget: { nodes: number };
 };
 
 /**
@@ -45,7 +54,7 @@ export class Inference {
   /** How far the declared types of intermediate values count. */
   private readonly trust: DimTrust;
 
-  constructor(model: Model, frame: Frame = { attributes: new Map(), depth: 0 }) {
+  constructor(model: Model, frame: Frame = { attributes: new Map(), depth: 0, budget: { nodes: maxCallNodes } }) {
     this.model = model;
     this.frame = frame;
     const isStatic = (input: Value) => input.type?.kind === 'tensor' && staticShape(input.type.shape) !== undefined;
@@ -124,7 +133,7 @@ export class Inference {
         continue;
       }
       const before = stack.length;
-      for (const input of node.inputs) {
+      for (const input of [...node.inputs, ...(subgraphs(node).length > 0 ? captures(node) : [])]) {
         const producer = input?.producer;
         if (producer != null && !this.done.has(producer) && !this.types.has(input!)) stack.push(producer);
       }
@@ -225,12 +234,14 @@ export class Inference {
   }
 
   private inferCall(context: InferenceContext, fn: ModelFunction): void {
-    if (this.frame.depth >= maxCallDepth) {
-      context.fail('infer/recursive-function', `functions call each other more than ${maxCallDepth} deep`);
+    const { depth, budget } = this.frame;
+    budget.nodes -= fn.graph.nodes.size;
+    if (depth >= maxCallDepth || budget.nodes < 0) {
+      context.fail('infer/recursive-function', 'functions call each other too deep or too often to be followed');
       return;
     }
     const attributes = new Map([...fn.attributeDefaults, ...context.attributes]);
-    const body = new Inference(this.model, { attributes, depth: this.frame.depth + 1 });
+    const body = new Inference(this.model, { attributes, depth: depth + 1, budget });
     const inputs = fn.graph.inputs.map((_, index) => context.type(index));
     const contents = fn.graph.inputs.map((_, index) => context.content(index));
     for (const [index, output] of body.inferSubgraph(fn.graph, inputs, contents).entries()) {
@@ -241,6 +252,12 @@ export class Inference {
   }
 
   private report(node: Node, code: string, message: string): void {
-    this.diagnostics.push({ code, severity: 'warning', message, where: describeNode(node) });
+    const where = describeNode(node);
+    const isKnown = this.diagnostics.some(
+      (each) => each.code === code && each.message === message && each.where === where,
+    );
+    if (!isKnown && this.diagnostics.length < maxDiagnostics) {
+      this.diagnostics.push({ code, severity: 'warning', message, where });
+    }
   }
 }

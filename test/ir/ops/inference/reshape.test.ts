@@ -44,6 +44,7 @@ describe('Reshape', () => {
     expect(reshape([null, 3, 4], -1, 12).types).toEqual(['float[?, 12]']);
     expect(reshape(undefined, 2, -1).types).toEqual(['float[2, ?]']);
     expect(reshape([0, 3], -1).types).toEqual(['float[0]']);
+    expect(reshape(['N', 0, 3], 0, 0, -1).types).toEqual(['float[N, 0, ?]']);
   });
 
   it('reports numbers of elements that differ, and shapes that are none', () => {

@@ -7,7 +7,10 @@ import {
   stringAttribute,
   tensorAttribute,
 } from '../../../../src/ir/attribute.js';
+import { Editor } from '../../../../src/ir/editor.js';
+import { Inference } from '../../../../src/ir/ops/inference/inference.js';
 import { int64Tensor } from '../../../../src/ir/tensor.js';
+import { formatType } from '../../../../src/ir/value_type.js';
 import { inferOne, typed } from './infer_one.js';
 
 describe('Shape', () => {
@@ -58,6 +61,31 @@ describe('Constant', () => {
     expect(constant(floatAttribute('value_float', 1)).types).toEqual(['float[]']);
     expect(constant(stringAttribute('value_string', 'a')).types).toEqual(['string[]']);
     expect(inferOne('Constant', []).types).toEqual(['?']);
+  });
+
+  it('inside a function has what the call gives as its attribute', () => {
+    const editor = new Editor();
+    editor.setOpsetImport('', 21);
+    editor.setOpsetImport('local', 1);
+    const attributeDefaults = new Map();
+    const fn = editor.addFunction({
+      name: 'F',
+      domain: 'local',
+      overload: '',
+      attributeNames: ['k'],
+      attributeDefaults,
+    });
+    editor.setOpsetImport('', 21, fn);
+    const inside = { graph: fn.graph, inputs: [], outputs: 1 };
+    const reference = { name: 'value_ints', kind: 'reference', value: 'k' } as const;
+    const body = editor.insertNode({ ...inside, opType: 'Constant', attributes: [reference] });
+    editor.addOutput(fn.graph, body.outputs[0]!);
+    const outside = { graph: editor.model.graph, inputs: [], outputs: 1 };
+    const attributes = [intsAttribute('k', [5, 6])];
+    const call = editor.insertNode({ ...outside, domain: 'local', opType: 'F', attributes });
+    const inference = new Inference(editor.model);
+    expect(formatType(inference.typeOf(call.outputs[0]!))).toBe('int64[2]');
+    expect(inference.contentOf(call.outputs[0]!)?.elements).toEqual([5, 6]);
   });
 
   it('may be sparse', () => {
