@@ -113,7 +113,8 @@ function keepsZero(element: Expr, axis: number, input: Shape | undefined): boole
  * two axes, nothing is promised.
  */
 function keepsSize(input: Shape | undefined, asked: Shape): boolean {
-  return input !== undefined && dimEquals(shapeSize(input), product(asked));
+  const size = input && shapeSize(input);
+  return size !== 0 && dimEquals(size, product(asked));
 }
 
 /**

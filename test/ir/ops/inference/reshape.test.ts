@@ -89,6 +89,11 @@ describe('Reshape', () => {
     const x = typed('float', ['N', 12, 'S', 64]);
     const rest = inferSteps({ x }, [...shapeOf(-1, ['x', 2], 64), ['y', 'Reshape', ['x', 'target']]]);
     expect(rest.type('y')).toBe('float[?, ?, 64]');
+    const empty = inferSteps({ x, y: typed('float', [1, 0]) }, [
+      ...shapeOf(['x', 2], 0),
+      ['z', 'Reshape', ['y', 'target']],
+    ]);
+    expect(empty.type('z')).toBe('float[?, 0]');
   });
 
   it('tells a size that is not known by the others', () => {
