@@ -1,7 +1,8 @@
 """Quantizes the benchmark models with onnxruntime.quantization.quantize_static, for comparison.
 
 Needs onnx, onnxruntime, numpy and Pillow. Each model has its Constant nodes made initializers (the tool quantizes no
-other weights), is converted to opset 13 where it is older, and goes through quant_pre_process, then to QDQ with uint8 activations, int8 weights per channel, MinMax, on the same samples
+other weights), is converted to opset 13 where it is older, and is optimized by ONNX Runtime at its basic level, which
+folds BatchNormalization into convolutions as quant_pre_process would, then to QDQ with uint8 activations, int8 weights per channel, MinMax, on the same samples
 that `npm run bench` calibrates with. Writes NAME.onnx into the output folder; time them with
 `npm run bench -- --only int8 --peers FOLDER`.
 """
@@ -12,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +79,10 @@ def main():
         converted = output / f"{name}.float.onnx"
         onnx.save(model, converted)
         prepared = output / f"{name}.prepared.onnx"
-        quant_pre_process(str(converted), str(prepared), skip_symbolic_shape=True)
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(prepared)
+        onnxruntime.InferenceSession(str(converted), options, providers=["CPUExecutionProvider"])
         quantize_static(
             str(prepared),
             str(output / f"{name}.onnx"),
