@@ -45,7 +45,8 @@ function joinedInputs(context: InferenceContext): readonly Joined[] {
   return inputs.some(({ shape }) => shape?.length !== 1) ? inputs.filter((each) => !isNothing(each)) : inputs;
 }
 
-function joinedShape(shapes: readonly (Shape | undefined)[], rank: number, axis: number): Shape | 'conflict' {
+/** The shape of several joined along one axis; 'conflict' where they differ on another. */
+export function joinedShape(shapes: readonly (Shape | undefined)[], rank: number, axis: number): Shape | 'conflict' {
   const result: Shape[number][] = [];
   for (let index = 0; index < rank; index += 1) {
     const sizes = shapes.map((shape) => shape?.[index]);

@@ -1,14 +1,25 @@
+import { formatShape } from '../../value_type.js';
+import { agreedShape } from './agreed_shape.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 
-/** A scalar, or with reduction `none` one loss for each target. */
+/** Scores [N, C, …] and targets [N, …] => a scalar, or with reduction `none` one loss a target. */
 function inferLoss(context: InferenceContext): void {
-  const isOpen = context.string('reduction', 'mean') === 'none';
-  context.setTensor(0, context.dtype(0), isOpen ? context.shape(1) : []);
-  context.setTensor(1, context.dtype(0), context.shape(0));
+  const dtype = context.dtype(0);
+  context.setTensor(0, dtype);
+  // Only SoftmaxCrossEntropyLoss gives the logarithms of the probabilities.
+  context.setTensor(1, dtype, context.shape(0));
+  const scores = context.shape(0);
+  const reduction = context.string('reduction', 'mean');
+  const targets = agreedShape([context.shape(1), scores?.filter((_, axis) => axis !== 1)]);
+  if (targets === 'conflict' || (scores !== undefined && scores.length < 2)) {
+    const shapes = `${formatShape(scores)} and targets ${formatShape(context.shape(1))}`;
+    context.fail('infer/loss', `scores ${shapes} do not fit each other`);
+  } else if (reduction === 'none') context.setTensor(0, dtype, targets);
+  else if (reduction === 'mean' || reduction === 'sum') context.setTensor(0, dtype, []);
+  else context.fail('infer/loss', 'reduction is none of none, mean and sum');
 }
 
 export const lossRules: InferenceRules = {
   NegativeLogLikelihoodLoss: inferLoss,
   SoftmaxCrossEntropyLoss: inferLoss,
-  NonMaxSuppression: (context) => context.setTensor(0, 'int64', [undefined, 3]),
 };

@@ -4,18 +4,26 @@ import { concatRules } from './concat.js';
 import type { InferenceRule, InferenceRules } from './context.js';
 import { controlFlowRules } from './control_flow.js';
 import { convolutionRules } from './convolution.js';
+import { transposedConvolutionRules } from './convolution_transposed.js';
 import { determinantRules } from './determinant.js';
 import { einsumRules } from './einsum.js';
 import { elementwiseRules } from './elementwise.js';
 import { expandRules } from './expand.js';
+import { fusedAttentionRules } from './fused_attention.js';
+import { fusedElementwiseRules } from './fused_elementwise.js';
+import { fusedMatmulRules } from './fused_matmul.js';
+import { fusedNormalizationRules } from './fused_normalization.js';
 import { gatherRules } from './gather.js';
 import { lossRules } from './losses.js';
 import { machineLearningRules } from './machine_learning.js';
 import { matmulRules } from './matmul.js';
+import { nonMaxSuppressionRules } from './non_max_suppression.js';
 import { normalizationRules } from './normalization.js';
 import { padRules } from './pad.js';
 import { poolingRules } from './pooling.js';
+import { projectedAttentionRules } from './projected_attention.js';
 import { quantizationRules } from './quantization.js';
+import { quantizedElementwiseRules } from './quantized_elementwise.js';
 import { randomRules } from './random.js';
 import { rangeRules } from './range.js';
 import { recurrentRules } from './recurrent.js';
@@ -34,6 +42,7 @@ import { splitRules } from './split.js';
 import { squeezeRules } from './squeeze.js';
 import { stateSpaceRules } from './state_space.js';
 import { textRules } from './text.js';
+import { trainingRules } from './training.js';
 import { transposeRules } from './transpose.js';
 
 /** One line a family of operators. */
@@ -74,6 +83,15 @@ const families: readonly InferenceRules[] = [
   samplingRules,
   stateSpaceRules,
   determinantRules,
+  transposedConvolutionRules,
+  fusedAttentionRules,
+  projectedAttentionRules,
+  fusedElementwiseRules,
+  quantizedElementwiseRules,
+  fusedMatmulRules,
+  fusedNormalizationRules,
+  nonMaxSuppressionRules,
+  trainingRules,
 ];
 
 const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));

@@ -1,6 +1,7 @@
-import { asDim, type Dim, floorDiv, mod, mul, provablyDifferent, sub } from '../../dim.js';
+import { asDim, type Dim, mul, sub } from '../../dim.js';
 import { formatShape, type Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRules } from './context.js';
+import { headSize } from './heads.js';
 import { agreedSize } from './sizes.js';
 
 /** Operators that take a state from the step before and give the one after. */
@@ -61,10 +62,6 @@ function linearAttention(context: InferenceContext): void {
   const packed = queryHeads !== undefined && queryHeads === heads ? value?.[2] : undefined;
   context.setTensor(0, dtype, [batch, length, packed ?? asDim(mul(queryHeads, dv))]);
   context.setTensor(1, stateType, [batch, stateHeads, dk, dv]);
-}
-
-function headSize(packed: Dim | undefined, heads: number | undefined): Dim | undefined | 'conflict' {
-  return provablyDifferent(mod(packed, heads), 0) ? 'conflict' : asDim(floorDiv(packed, heads));
 }
 
 /** The shape of an input; reported where it has another rank. */
