@@ -1,7 +1,7 @@
 import { add, asDim, type Dim, max, mul } from '../../dim.js';
 import { formatShape, type Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
-import { headCount, headSize, packedSize } from './heads.js';
+import { headCount, headSize, packedSize, splitHeads } from './heads.js';
 import { unknownShape } from './rank.js';
 
 /**
@@ -36,7 +36,10 @@ function multiHead(past: number): InferenceRule {
     context.setTensor(0, dtype, [query[0], query[1], hiddenSize(context, query, value)]);
     context.setTensor(3, undefined, [query[0], heads, query[1], undefined]);
     for (const index of [1, 2]) {
-      context.setTensor(index, dtype, presentShape(context, past + index - 1, value) ?? unknownShape(4));
+      const shape = context.has(past + index - 1)
+        ? grownShape(context, past + index - 1, value)
+        : firstShape(context.shape(index), heads);
+      context.setTensor(index, dtype, shape ?? unknownShape(4));
     }
   };
 }
@@ -49,12 +52,18 @@ function hiddenSize(context: InferenceContext, query: Shape, value: Shape | unde
 }
 
 /** The keys or values of before, with those of now behind them. */
-function presentShape(context: InferenceContext, past: number, value: Shape | undefined): Shape | undefined {
+function grownShape(context: InferenceContext, past: number, value: Shape | undefined): Shape | undefined {
   const before = context.shape(past);
   if (before?.length !== 4) return undefined;
   const isShared = context.int('past_present_share_buffer', 0) !== 0 || context.has(past + 2);
   const added = value?.length === 3 ? value[1] : undefined;
   return before.with(2, isShared ? undefined : asDim(add(before[2], added)));
+}
+
+/** Keys or values [batch, length, heads · size] with none of before => [batch, heads, length, size] */
+function firstShape(shape: Shape | undefined, count: number | undefined): Shape | undefined {
+  const split = shape?.length === 3 ? splitHeads(shape, count) : 'conflict';
+  return split === 'conflict' ? undefined : [split.batch, split.heads, split.length, split.size];
 }
 
 /** Queries [tokens, hidden] or all in one [tokens, heads, 3, size] */

@@ -6,9 +6,12 @@ import { sameAsInput } from './elementwise.js';
 const named = (names: string, rule: InferenceRule): InferenceRules =>
   Object.fromEntries(names.split(' ').map((name) => [`com.microsoft:${name}`, rule]));
 
-/** ONNX Runtime's elementwise operators with a bias, a gate or positions, in com.microsoft; others stretch to input 0. */
+/** ONNX Runtime's operators on each element or token, in com.microsoft; what else they take stretches to input 0. */
 export const fusedElementwiseRules: InferenceRules = {
-  ...named('BiasAdd BiasSoftmax GatedAdd MRotaryEmbedding QOrderedGelu RotaryEmbedding', sameAsInput),
+  ...named('BiasAdd BiasSoftmax GatedAdd MRotaryEmbedding MoE QMoE QOrderedGelu RotaryEmbedding', sameAsInput),
+  // The mask has a bit an element, which no type says.
+  ...named('BitmaskBiasDropout BitmaskDropout', sameAsInput),
+  ...named('QuantizeWithOrder', (context) => context.setTensor(0, 'int8', context.shape(0))),
   'com.microsoft:BiasDropout': inferBiasDropout,
   'com.microsoft:BiasSplitGelu': inferBiasSplitGelu,
 };

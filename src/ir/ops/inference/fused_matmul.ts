@@ -22,7 +22,10 @@ export const fusedMatmulRules: InferenceRules = {
   'com.microsoft:MatMulInteger16': product((context) => (context.dtype(0) === 'int16' ? 'int32' : undefined)),
   'com.microsoft:MatMulNBits': packedWeights,
   'com.microsoft:MatMulBnb4': packedWeights,
-  'com.microsoft:MatMulNBitsQkv': packedProjections,
+  'com.microsoft:MatMulNBitsMlp': (context) => setProjections(context, ['N'], 'K', 1),
+  'com.microsoft:MatMulNBitsQkv': (context) => setProjections(context, ['Nq', 'Nkv', 'Nkv'], 'K', 3),
+  'com.microsoft:QOrderedMatMul': (context) =>
+    setProduct(context, context.dtype(0), context.shape(0), context.shape(2)),
 };
 
 function product(dtypeOf: (context: InferenceContext) => ReturnType<InferenceContext['dtype']>): InferenceRule {
@@ -57,11 +60,7 @@ function packedWeights(context: InferenceContext): void {
   else context.setTensor(0, context.dtype(0));
 }
 
-/** As many projections of the same rows as there are names; a sum that is also given follows them. */
-function packedProjections(context: InferenceContext): void {
-  setProjections(context, ['Nq', 'Nkv', 'Nkv'], 'K', 3);
-}
-
+/** As many products of the same rows as there are sizes by name; a sum that is also given has the shape of those. */
 function setProjections(context: InferenceContext, columns: readonly string[], inner: string, sumOutput: number): void {
   const a = context.shape(0);
   const dtype = context.dtype(0);

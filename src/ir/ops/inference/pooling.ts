@@ -4,6 +4,7 @@ import {
   ceilDiv,
   type Dim,
   dimEquals,
+  type Expr,
   min,
   mul,
   provablyAtLeast,
@@ -47,15 +48,18 @@ function pooledShape(context: InferenceContext, x: Shape | undefined): Shape | u
   if (kernel === undefined) return shape?.map((size, axis) => (axis < 2 ? size : undefined));
   const window = readWindow(context, kernel);
   if (shape === undefined || window === undefined) return undefined;
-  if (isWindowTooLarge(shape.slice(2), window)) {
+  const isCeiled = context.int('ceil_mode', 0) === 1;
+  const sizes = shape.slice(2);
+  const isTooLarge = isCeiled
+    ? sizes.some((size, axis) => provablyAtLeast(size, 1) && provablyAtLeast(0, ceiledCount(size, window, axis)))
+    : isWindowTooLarge(sizes, window);
+  if (isTooLarge) {
     context.fail('infer/window', `the window of ${formatShape(window.kernel)} is larger than the padded input`);
     return undefined;
   }
-  const sizeAt =
-    context.int('ceil_mode', 0) === 1
-      ? (size: Dim | undefined, axis: number) => ceilOutput(size, window, axis, context.opset)
-      : (size: Dim | undefined, axis: number) => flooredOutput(size, window, axis);
-  return [shape[0], shape[1], ...shape.slice(2).map(sizeAt)];
+  const sizeAt = (size: Dim | undefined, axis: number): Dim | undefined =>
+    isCeiled ? ceiledOutput(size, window, axis, context.opset) : flooredOutput(size, window, axis);
+  return [shape[0], shape[1], ...sizes.map(sizeAt)];
 }
 
 /** With auto_pad SAME, runtimes leave dilations out where the standard does not. */
@@ -64,25 +68,28 @@ const flooredOutput = (size: Dim | undefined, window: Window, axis: number): Dim
     ? undefined
     : windowOutput(size, window, axis);
 
+/** ceil((size + pads − extent) / stride) + 1: the last window may reach past the padding. */
+const ceiledCount = (size: Dim | undefined, window: Window, axis: number): Expr | undefined =>
+  isSame(window)
+    ? windowOutput(size, window, axis)
+    : add(ceilDiv(windowFreedom(size, window, axis), window.strides[axis]!), 1);
+
 /**
- * ceil((size + pads − extent) / stride) + 1, but no window that starts in the right padding, so at most
+ * As many windows as `ceiledCount` has, but none that starts in the right padding, so at most
  * ceil((size + left pad) / stride) (ONNX `MaxPool` 22). Earlier versions of the standard count such a window and
  * runtimes do not: nothing is known where that makes a difference, nor of VALID, which the standard rounds down.
  */
-function ceilOutput(size: Dim | undefined, window: Window, axis: number, opset: number): Dim | undefined {
+function ceiledOutput(size: Dim | undefined, window: Window, axis: number, opset: number): Dim | undefined {
   if (isSame(window)) return flooredOutput(size, window, axis);
-  const stride = window.strides[axis]!;
-  const freedom = windowFreedom(size, window, axis);
-  if (size === undefined || freedom === undefined || provablyAtLeast(-1, freedom)) return undefined;
-  const counted = asDim(add(ceilDiv(freedom, stride), 1));
-  const [before, after] = windowPads(window, axis);
-  if (window.autoPad === 'VALID') {
+  const counted = asDim(ceiledCount(size, window, axis));
+  if (counted === undefined || window.autoPad === 'VALID') {
     const floored = windowOutput(size, window, axis);
     return dimEquals(counted, floored) ? floored : undefined;
   }
+  const [before, after] = windowPads(window, axis);
   const extent = windowExtent(window, axis);
-  if (provablyAtLeast(sub(extent, after), stride)) return counted;
-  const starts = ceilDiv(add(size, before), stride);
+  if (provablyAtLeast(sub(extent, after), window.strides[axis])) return counted;
+  const starts = ceilDiv(add(size, before), window.strides[axis]);
   if (provablyAtLeast(starts, counted)) return counted;
   if (opset < 22) return undefined;
   // Only right pads below the extent leave no more than one window out, which all implementations do alike.

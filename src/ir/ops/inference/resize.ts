@@ -65,6 +65,8 @@ function sizedAxes(
   const known = sizes?.map((size) => (size === 'negative' ? undefined : size));
   const policy = context.string('keep_aspect_ratio_policy', 'stretch');
   if (policy === 'stretch') return known;
+  // ONNX Runtime does not keep the ratio of axes counted from the end.
+  if (context.ints('axes', []).some((axis) => axis < 0)) return undefined;
   const ratios = axes.map((axis, index) => ratio(known?.[index], x[axis]));
   if (!ratios.every((each) => each !== undefined) || (policy !== 'not_larger' && policy !== 'not_smaller')) {
     return undefined;

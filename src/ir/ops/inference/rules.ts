@@ -42,6 +42,7 @@ import { splitRules } from './split.js';
 import { squeezeRules } from './squeeze.js';
 import { stateSpaceRules } from './state_space.js';
 import { textRules } from './text.js';
+import { tokenPackingRules } from './token_packing.js';
 import { trainingRules } from './training.js';
 import { transposeRules } from './transpose.js';
 
@@ -92,6 +93,7 @@ const families: readonly InferenceRules[] = [
   fusedNormalizationRules,
   nonMaxSuppressionRules,
   trainingRules,
+  tokenPackingRules,
 ];
 
 const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));

@@ -1,4 +1,4 @@
-import { asDim, type Dim, mul, sub } from '../../dim.js';
+import { asDim, type Dim, mul, provablyAtLeast, sub } from '../../dim.js';
 import { formatShape, type Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 import { headSize } from './heads.js';
@@ -20,6 +20,10 @@ function causalConvolution(context: InferenceContext): void {
   const bias = ofRank(context, 2, 1);
   const past = ofRank(context, 3, 3);
   if (input === 'conflict' || weight === 'conflict' || bias === 'conflict' || past === 'conflict') return;
+  if (provablyAtLeast(0, weight?.[2])) {
+    context.fail('infer/kernel', `${formatShape(weight)} is an empty kernel`);
+    return;
+  }
   const batch = agreed(context, 'batch', [input?.[0], past?.[0]]);
   const channels = agreed(context, 'channels', [input?.[1], weight?.[0], bias?.[0], past?.[1]]);
   const kept = agreed(context, 'kernel', [asDim(sub(weight?.[2], 1)), past?.[2]]);
