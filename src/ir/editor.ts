@@ -29,7 +29,7 @@ import {
   valueData,
 } from './graph_storage.js';
 import type { SparseTensor, Tensor } from './tensor.js';
-import { captures, nodesToMoveBehind } from './topological_order.js';
+import { captures, nestedGraphs, nodesToMoveBehind } from './topological_order.js';
 import { tensorType, type ValueType } from './value_type.js';
 
 /** What a node is made from. An output is a name (made unique), a value's type, both, or null for one left out. */
@@ -64,8 +64,8 @@ export type ModelProperties = Description & {
 
 /**
  * The one way to change a model. Keeps use lists, names and topological order true, and counts every change in
- * `revision`. Misuse (a foreign part, an erased node, a value out of scope) throws InvariantError before anything
- * changed.
+ * `revision`. Misuse (a foreign part, something erased, a value out of scope) throws InvariantError, and a circle
+ * DiagnosticError `graph/cycle`, before anything changed.
  */
 export class Editor {
   readonly model: Model;
@@ -142,19 +142,21 @@ export class Editor {
    * node an attribute that holds it.
    */
   createSubgraph(owner: Node, name: string): Graph {
-    const data = nodeData(owner);
+    const data = this.ownNode(owner);
     const graph = new GraphData(data.graph.model, data, null);
     graph.name = name;
     return graph;
   }
 
   setGraphName(graph: Graph, name: string): void {
-    graphData(graph).name = name;
+    const data = graphData(graph);
+    if (data.name === name) return;
+    data.name = name;
     this.revision += 1;
   }
 
   addInput(graph: Graph, name: string, type: ValueType | undefined): Value {
-    const data = graphData(graph);
+    const data = this.ownGraph(graph);
     const value = this.newValue(data, name, type);
     value.isInput = true;
     value.index = data.inputs.length;
@@ -165,29 +167,25 @@ export class Editor {
 
   /** Takes an unread input away; where it has a default, that goes too. */
   removeInput(value: Value): void {
-    const data = valueData(value);
+    const data = this.ownValue(value);
     if (!data.isInput) throw new InvariantError(`"${value.name}" is not an input`);
     this.requireUnused(data);
-    data.graph.inputs.splice(data.index, 1);
-    for (const [index, input] of data.graph.inputs.entries()) input.index = index;
-    data.isInput = false;
+    this.unlistInput(data);
     this.forgetValue(data);
+    data.initializer = null;
     this.revision += 1;
   }
 
   /** Makes a graph input with a default a plain initializer that no caller can override. */
   inputToInitializer(value: Value): void {
-    const data = valueData(value);
+    const data = this.ownValue(value);
     if (!data.isInput || data.initializer === null) throw new InvariantError(`"${value.name}" has no default`);
-    data.graph.inputs.splice(data.index, 1);
-    for (const [index, input] of data.graph.inputs.entries()) input.index = index;
-    data.isInput = false;
-    data.index = 0;
+    this.unlistInput(data);
     this.revision += 1;
   }
 
   addInitializer(graph: Graph, tensor: Tensor | SparseTensor, name: string, type?: ValueType): Value {
-    const value = this.newValue(graphData(graph), name, type ?? tensorType(tensor.dtype, tensor.dims));
+    const value = this.newValue(this.ownGraph(graph), name, type ?? tensorType(tensor.dtype, tensor.dims));
     value.initializer = tensor;
     value.graph.initializers.add(value);
     this.revision += 1;
@@ -196,7 +194,7 @@ export class Editor {
 
   /** Gives a value of an input a default, or changes an initializer's tensor; null takes an input's default away. */
   setInitializer(value: Value, tensor: Tensor | SparseTensor | null): void {
-    const data = valueData(value);
+    const data = this.ownValue(value);
     if (data.producer !== null || (tensor === null && !data.isInput)) {
       throw new InvariantError(`"${value.name}" cannot take this initializer`);
     }
@@ -208,27 +206,35 @@ export class Editor {
   }
 
   eraseInitializer(value: Value): void {
-    const data = valueData(value);
+    const data = this.ownValue(value);
     if (data.initializer === null || data.isInput) throw new InvariantError(`"${value.name}" is no plain initializer`);
     this.requireUnused(data);
     this.forgetValue(data);
     this.revision += 1;
   }
 
+  /** A new output of a graph; its name is taken as it is and must be new among the graph's outputs. */
   addOutput(
     graph: Graph,
     value: Value,
     name: string = value.name,
     type: ValueType | undefined = value.type,
   ): OutputSlot {
-    const data = graphData(graph);
-    this.requireVisible(value, data);
-    const slot = new OutputData(data, valueData(value));
-    slot.name = name;
+    const data = this.ownGraph(graph);
+    const source = valueData(value);
+    this.requireReadable(source, data);
+    const wanted = name || source.name;
+    if (!this.keepNames && wanted !== '' && data.outputs.some((output) => output.name === wanted)) {
+      throw new InvariantError(`graph "${graph.name}" has an output "${wanted}" already`);
+    }
+    this.orderBefore(source, [data.owner]);
+    this.admitConstant(source);
+    const slot = new OutputData(data, source);
+    slot.name = name || source.name;
     slot.type = type;
     data.outputs.push(slot);
-    this.claimName(data.model, name);
-    valueData(value).uses.add(slot.use);
+    this.claimName(data.model, slot.name);
+    source.uses.add(slot.use);
     this.revision += 1;
     return slot;
   }
@@ -246,18 +252,23 @@ export class Editor {
   /** Feeds an output from another value; its name and type stay. */
   setOutputValue(slot: OutputSlot, value: Value): void {
     const data = outputData(slot);
-    this.requireVisible(value, data.graph);
-    if (data.value === value) return;
-    if (data.graph.owner !== null) this.nodesBehind(valueData(value), data.graph.owner);
+    const source = valueData(value);
+    const graph = this.ownGraph(data.graph);
+    if (!graph.outputs.includes(data)) throw new InvariantError(`output "${slot.name}" is not in its graph`);
+    this.requireReadable(source, graph);
+    if (data.value === source) return;
+    this.orderBefore(source, [graph.owner]);
+    this.admitConstant(source);
     data.value.uses.delete(data.use);
-    data.value = valueData(value);
-    data.value.uses.add(data.use);
+    data.value = source;
+    source.uses.add(data.use);
     this.revision += 1;
-    this.orderBefore(data.value, data.use);
   }
 
   setOutputType(slot: OutputSlot, type: ValueType | undefined): void {
-    outputData(slot).type = type;
+    const data = outputData(slot);
+    if (data.type === type) return;
+    data.type = type;
     this.revision += 1;
   }
 
@@ -268,7 +279,7 @@ export class Editor {
    * (`discard` where it was given subgraphs). `attach` puts it in place.
    */
   draft(spec: NodeSpec): Node {
-    const node = new NodeData(graphData(spec.graph));
+    const node = new NodeData(this.ownGraph(spec.graph));
     node.opType = spec.opType;
     node.domain = spec.domain ?? '';
     node.overload = spec.overload ?? '';
@@ -290,32 +301,31 @@ export class Editor {
     return node;
   }
 
-  /** A constant for drafts to read; it becomes an initializer of its graph when a node that reads it is attached. */
+  /** A constant for drafts to read; it becomes an initializer of its graph with the first use that counts. */
   draftConstant(graph: Graph, tensor: Tensor, name = ''): Value {
-    const value = new ValueData(graphData(graph));
+    const value = new ValueData(this.ownGraph(graph));
     value.initializer = tensor;
     value.name = name;
     value.type = tensorType(tensor.dtype, tensor.dims);
     return value;
   }
 
-  /** Puts a draft into its graph before `before` (null: at the end), names its outputs, counts its uses. */
+  /**
+   * Puts a draft into its graph before `before` (null: at the end), or further behind where it reads later values;
+   * names its outputs and counts its uses. What it reads must be there: drafts are attached in the order they read
+   * one another.
+   */
   attach(node: Node, before: Node | null = null): void {
-    const data = nodeData(node);
-    const { graph } = data;
+    const data = this.ownNode(node);
+    const graph = this.ownGraph(data.graph);
     if (data.attached) throw new InvariantError(`node is attached already: ${describeNode(node)}`);
     if (before !== null && (before.graph !== graph || !before.attached)) {
       throw new InvariantError('the anchor is not in the graph of the node');
     }
-    for (const input of data.inputs) {
-      if (input === null) continue;
-      if (input.initializer !== null && !input.isInput && !input.graph.initializers.has(input)) {
-        this.registerValue(input, input.name || 'constant');
-        input.graph.initializers.add(input);
-      }
-      this.requireVisible(input, graph);
-      if (graph.owner !== null) this.nodesBehind(input, graph.owner);
-    }
+    const captured = Array.from(captures(data), valueData);
+    const read = [...data.inputs.filter((input) => input !== null), ...captured];
+    for (const value of read) this.requireReadable(value, graph);
+    for (const value of read) this.nodesBehind(value, [graph.owner]);
     data.attached = true;
     graph.nodes.insertBefore(data, before === null ? null : nodeData(before));
     for (const [index, output] of data.outputs.entries()) {
@@ -323,16 +333,15 @@ export class Editor {
     }
     this.revision += 1;
     for (const [index, input] of data.inputs.entries()) if (input !== null) this.link(data, index, input);
-    for (const captured of captures(data)) {
-      for (const use of captured.uses) this.orderBefore(valueData(captured), use);
-    }
+    for (const value of captured) this.orderBefore(value, [data]);
   }
 
-  /** Lets go of what the subgraphs of a draft that is not wanted captured. */
+  /** Gives a draft up: lets go of what its subgraphs captured. */
   discard(draft: Node): void {
     const data = nodeData(draft);
     if (data.attached) throw new InvariantError(`node is attached: ${describeNode(draft)}`);
     for (const graph of subgraphs(data)) this.releaseGraph(graphData(graph));
+    data.erased = true;
   }
 
   insertNode(spec: NodeSpec, before: Node | null = null): Node {
@@ -343,32 +352,34 @@ export class Editor {
 
   /** Takes a node whose outputs nobody reads out of its graph, with what its subgraphs captured. */
   eraseNode(node: Node): void {
-    const data = nodeData(node);
+    const data = this.ownNode(node);
     if (!data.attached) throw new InvariantError(`node is not attached: ${describeNode(node)}`);
     for (const output of data.outputs) if (output !== null) this.requireUnused(output);
     this.detach(data);
     this.revision += 1;
   }
 
+  /** Reads `value` at an input, or nothing; positions between the last input and a new one are left out. */
   setInput(node: Node, index: number, value: Value | null): void {
-    const data = nodeData(node);
+    const data = this.ownNode(node);
+    const source = value === null ? null : valueData(value);
     if (index < 0 || index > 1 << 20) throw new InvariantError(`no input ${index}`);
-    if (value !== null) this.requireVisible(value, data.graph);
+    if (source !== null && data.attached) this.requireReadable(source, data.graph);
+    if ((data.inputs[index] ?? null) === source) return;
+    if (source !== null && data.attached) this.orderBefore(source, [data]);
     while (data.inputs.length <= index) {
       data.inputs.push(null);
       data.inputUses.push(null);
     }
-    if (data.inputs[index] === value) return;
-    if (value !== null && data.attached) this.nodesBehind(valueData(value), data);
     this.unlink(data, index);
-    data.inputs[index] = value === null ? null : valueData(value);
+    data.inputs[index] = source;
     this.revision += 1;
-    if (value !== null && data.attached) this.link(data, index, valueData(value));
+    if (source !== null && data.attached) this.link(data, index, source);
   }
 
   /** Drops inputs from `length` on. */
   truncateInputs(node: Node, length: number): void {
-    const data = nodeData(node);
+    const data = this.ownNode(node);
     if (data.inputs.length <= length) return;
     for (let index = length; index < data.inputs.length; index += 1) this.unlink(data, index);
     data.inputs.length = length;
@@ -379,8 +390,8 @@ export class Editor {
   /** Leaves an unread output out; the positions of the others stay. */
   omitOutput(value: Value): void {
     const data = valueData(value);
-    const node = data.producer;
-    if (node === null) throw new InvariantError(`"${value.name}" has no producer`);
+    const node = data.producer === null ? null : this.ownNode(data.producer);
+    if (node?.outputs[data.index] !== data) throw new InvariantError(`"${value.name}" is no output of a node`);
     this.requireUnused(data);
     node.outputs[data.index] = null;
     while (node.outputs.at(-1) === null) node.outputs.pop();
@@ -390,27 +401,35 @@ export class Editor {
 
   /** Changes what a node computes, keeping its inputs and outputs. */
   setOperator(node: Node, operator: { domain: string; opType: string; overload?: string }): void {
-    Object.assign(nodeData(node), { overload: '', ...operator });
+    const data = this.ownNode(node);
+    const { domain, opType, overload = '' } = operator;
+    if (data.domain === domain && data.opType === opType && data.overload === overload) return;
+    Object.assign(data, { domain, opType, overload });
     this.revision += 1;
   }
 
   setNodeName(node: Node, name: string): void {
-    nodeData(node).name = name;
+    const data = this.ownNode(node);
+    if (data.name === name) return;
+    data.name = name;
     this.revision += 1;
   }
 
+  /** Gives a node an attribute; subgraphs that the one of that name held and this one does not are gone. */
   setAttribute(node: Node, attribute: Attribute): void {
-    const data = nodeData(node);
-    this.dropSubgraphs(data, attribute.name, graphsOf(attribute));
+    const data = this.ownNode(node);
+    const old = data.attributes.get(attribute.name);
     this.adopt(data, attribute);
+    if (old !== undefined) this.dropSubgraphs(data, old);
     this.revision += 1;
   }
 
   removeAttribute(node: Node, name: string): void {
-    const data = nodeData(node);
-    if (!data.attributes.has(name)) return;
-    this.dropSubgraphs(data, name, []);
+    const data = this.ownNode(node);
+    const old = data.attributes.get(name);
+    if (old === undefined) return;
     data.attributes.delete(name);
+    this.dropSubgraphs(data, old);
     this.revision += 1;
   }
 
@@ -426,11 +445,11 @@ export class Editor {
     if (value === replacement) return;
     const to = valueData(replacement);
     const uses = [...valueData(value).uses];
-    for (const use of uses) {
-      this.requireVisible(to, useGraph(use));
-      const reader = use.kind === 'node' ? use.user : useGraph(use).owner;
-      if (reader !== null) this.nodesBehind(to, reader);
-    }
+    for (const use of uses) this.requireReadable(to, this.ownGraph(useGraph(use)));
+    this.orderBefore(
+      to,
+      uses.map((use) => (use.kind === 'node' ? use.user : useGraph(use).owner)),
+    );
     for (const use of uses) {
       if (use.kind === 'node') this.setInput(use.user, use.index, to);
       else this.setOutputValue(use.user, to);
@@ -446,7 +465,8 @@ export class Editor {
 
   /** Whether the file's value_info lists this value. */
   setDeclared(value: Value, declared: boolean): void {
-    const data = valueData(value);
+    const data = this.ownValue(value);
+    if (data.graph.declared.has(data) === declared) return;
     if (declared) data.graph.declared.add(data);
     else data.graph.declared.delete(data);
     this.revision += 1;
@@ -456,11 +476,19 @@ export class Editor {
     valueData(value).pinned = true;
   }
 
-  /** Renames a value, to a name made from `name` where that is taken. Returns the name it got. */
+  /**
+   * Renames a value, to a name made from `name` where that is taken. Returns the name it got; a draft's is settled
+   * when it is attached.
+   */
   renameValue(value: Value, name: string): string {
     const data = valueData(value);
+    this.ownGraph(data.graph);
     if (data.pinned) throw new InvariantError(`"${value.name}" is pinned`);
     if (data.name === name) return name;
+    if (!isRegistered(data)) {
+      data.name = name;
+      return name;
+    }
     data.graph.values.delete(data.name);
     this.releaseName(data.graph.model, data.name);
     this.registerValue(data, name);
@@ -500,7 +528,8 @@ export class Editor {
 
   private forgetValue(value: ValueData): void {
     const { graph } = value;
-    if (graph.values.get(value.name) === value) graph.values.delete(value.name);
+    if (!isRegistered(value)) return;
+    graph.values.delete(value.name);
     graph.initializers.delete(value);
     graph.declared.delete(value);
     this.releaseName(graph.model, value.name);
@@ -518,9 +547,10 @@ export class Editor {
 
   private link(node: NodeData, index: number, value: ValueData): void {
     const use: Use = { kind: 'node', user: node, index };
+    this.orderBefore(value, [node]);
+    this.admitConstant(value);
     node.inputUses[index] = use;
     value.uses.add(use);
-    this.orderBefore(value, use);
   }
 
   private unlink(node: NodeData, index: number): void {
@@ -529,14 +559,12 @@ export class Editor {
     node.inputUses[index] = null;
   }
 
-  /** Moves readers behind the producer where a new use would break topological order. */
-  private orderBefore(value: ValueData, use: Use): void {
-    const reader = use.kind === 'node' ? use.user : useGraph(use).owner;
-    const { producer } = value;
-    if (producer === null || reader === null) return;
+  /** Moves readers (nodes, or owners of graphs that read) behind the producer, where they stand before it. */
+  private orderBefore(value: ValueData, readers: readonly (Node | null)[]): void {
     const { nodes } = value.graph;
-    const anchor = producer.next;
-    for (const node of this.nodesBehind(value, reader)) {
+    const moved = this.nodesBehind(value, readers);
+    const anchor = value.producer?.next ?? null;
+    for (const node of moved) {
       const data = nodeData(node);
       nodes.remove(data);
       nodes.insertBefore(data, anchor);
@@ -544,47 +572,95 @@ export class Editor {
   }
 
   /**
-   * The nodes that have to move behind the producer of `value` for `reader` to read it.
+   * The nodes that have to move behind the producer of `value` for `readers` to read it.
    * @throws DiagnosticError `graph/cycle`, before anything has changed.
    */
-  private nodesBehind(value: ValueData, reader: Node): readonly Node[] {
-    const { producer } = value;
-    const user = ancestorIn(value.graph, reader);
-    if (producer === null || user === null || !user.attached) return [];
-    if (user.order > producer.order) return [];
-    return nodesToMoveBehind(producer, user);
+  private nodesBehind(value: ValueData, readers: readonly (Node | null)[]): readonly Node[] {
+    const { producer, graph } = value;
+    if (producer === null || !producer.attached) return [];
+    const early: Node[] = [];
+    for (const reader of readers) {
+      const user = reader === null ? null : ancestorIn(graph, reader);
+      if (user?.attached && user.order <= producer.order) early.push(user);
+    }
+    return early.length === 0 ? [] : nodesToMoveBehind(producer, early);
   }
 
   private adopt(node: NodeData, attribute: Attribute): void {
     for (const graph of graphsOf(attribute)) {
-      const data = graphData(graph);
+      const data = this.ownGraph(graph);
       if (data.owner !== node) throw new InvariantError(`graph "${data.name}" was made for another node`);
     }
     node.attributes.set(attribute.name, attribute);
   }
 
-  private dropSubgraphs(node: NodeData, attributeName: string, kept: readonly Graph[]): void {
-    const old = node.attributes.get(attributeName);
-    if (old === undefined) return;
+  /** Releases the subgraphs of an attribute that the node no longer holds. */
+  private dropSubgraphs(node: NodeData, old: Attribute): void {
+    const kept = subgraphs(node);
     for (const graph of graphsOf(old)) if (!kept.includes(graph)) this.releaseGraph(graphData(graph));
   }
 
   private detach(node: NodeData): void {
-    for (const index of node.inputs.keys()) this.unlink(node, index);
     for (const graph of subgraphs(node)) this.releaseGraph(graphData(graph));
+    this.takeOut(node);
+  }
+
+  /** Takes a node out whose subgraphs are released. */
+  private takeOut(node: NodeData): void {
+    for (const index of node.inputs.keys()) this.unlink(node, index);
     for (const output of node.outputs) if (output !== null) this.forgetValue(output);
     node.graph.nodes.remove(node);
     node.attached = false;
+    node.erased = true;
   }
 
-  /** Gives back every use and name a graph that goes away held. */
+  /** Gives back every use and name that a graph that goes away held, with all below it; no recursion. */
   private releaseGraph(graph: GraphData): void {
-    for (const slot of graph.outputs) {
-      slot.value.uses.delete(slot.use);
-      this.releaseName(graph.model, slot.name);
+    for (const inner of Array.from(nestedGraphs(graph), graphData).reverse()) {
+      if (inner.erased) continue;
+      for (const slot of inner.outputs) {
+        slot.value.uses.delete(slot.use);
+        this.releaseName(inner.model, slot.name);
+      }
+      for (const node of inner.nodes.reversed()) this.takeOut(nodeData(node));
+      for (const value of [...inner.values.values()]) this.forgetValue(value);
+      inner.erased = true;
     }
-    for (const node of graph.nodes.reversed()) this.detach(nodeData(node));
-    for (const value of [...graph.values.values()]) this.forgetValue(value);
+  }
+
+  private unlistInput(value: ValueData): void {
+    value.graph.inputs.splice(value.index, 1);
+    for (const [index, input] of value.graph.inputs.entries()) input.index = index;
+    value.isInput = false;
+    value.index = 0;
+  }
+
+  /** Makes a draft's constant an initializer. */
+  private admitConstant(value: ValueData): void {
+    if (!isDraftConstant(value)) return;
+    this.registerValue(value, value.name || 'constant');
+    value.graph.initializers.add(value);
+  }
+
+  private ownGraph(graph: Graph): GraphData {
+    const data = graphData(graph);
+    if (data.model !== this.model) throw new InvariantError(`graph "${graph.name}" belongs to another model`);
+    if (data.erased) throw new InvariantError(`graph "${graph.name}" is gone`);
+    return data;
+  }
+
+  private ownNode(node: Node): NodeData {
+    const data = nodeData(node);
+    if (data.graph.model !== this.model) throw new InvariantError(`${describeNode(node)} belongs to another model`);
+    if (data.erased) throw new InvariantError(`node is gone: ${describeNode(node)}`);
+    return data;
+  }
+
+  private ownValue(value: Value): ValueData {
+    const data = valueData(value);
+    this.ownGraph(data.graph);
+    if (!isRegistered(data)) throw new InvariantError(`"${value.name}" is not in the model`);
+    return data;
   }
 
   private requireUnused(value: ValueData): void {
@@ -592,7 +668,20 @@ export class Editor {
     if (value.uses.size > 0) throw new InvariantError(`"${value.name}" is still read by ${value.uses.size} uses`);
   }
 
-  private requireVisible(value: Value, graph: Graph): void {
+  /** In sight of `graph`, and there: or a draft's, where `graph` hangs below another draft. */
+  private requireReadable(value: ValueData, graph: GraphData): void {
     if (!isVisible(value, graph)) throw new InvariantError(`"${value.name}" is not visible in graph "${graph.name}"`);
+    if (isRegistered(value) || isDraftConstant(value)) return;
+    const { producer } = value;
+    const isDraft = producer !== null && !producer.attached && !producer.erased;
+    const enclosing = graph.owner === null ? null : ancestorIn(value.graph, graph.owner);
+    if (!isDraft || enclosing === null || enclosing.attached) {
+      throw new InvariantError(`"${value.name}" is not in the model`);
+    }
   }
 }
+
+const isRegistered = (value: ValueData): boolean => value.graph.values.get(value.name) === value;
+
+const isDraftConstant = (value: ValueData): boolean =>
+  value.initializer !== null && !value.isInput && !value.graph.initializers.has(value);

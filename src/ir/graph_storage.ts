@@ -54,6 +54,8 @@ export class GraphData extends Described implements Graph {
   nodes = new NodeList();
   values = new Map<string, ValueData>();
   declared = new Set<ValueData>();
+  /** It went away with its node or function: nothing is added any more. */
+  erased = false;
 
   constructor(model: ModelData, owner: NodeData | null, ownerFunction: FunctionData | null) {
     super();
@@ -77,6 +79,8 @@ export class NodeData extends Described implements Node {
   attributes = new Map<string, Attribute>();
   provenance: readonly string[] = [];
   attached = false;
+  /** It was taken out or discarded, and stays out. */
+  erased = false;
   order = 0;
   previous: NodeData | null = null;
   next: NodeData | null = null;
@@ -142,11 +146,11 @@ export class NodeList implements NodeSequence {
     else if (previous === null) node.order = anchor.order - spacing;
     else {
       node.order = (previous.order + anchor.order) / 2;
-      if (node.order <= previous.order || node.order >= anchor.order) this.relabel();
+      if (node.order <= previous.order || node.order >= anchor.order) relabelAround(node);
     }
   }
 
-  /** The node keeps its `next`, so that an iteration standing on it goes on. */
+  /** The node keeps its neighbours, so that an iteration standing on it goes on. */
   remove(node: NodeData): void {
     if (node.previous === null) this.first = node.next;
     else node.previous.next = node.next;
@@ -155,20 +159,14 @@ export class NodeList implements NodeSequence {
     this.size -= 1;
   }
 
-  private relabel(): void {
-    let order = 0;
-    for (let node = this.first; node !== null; node = node.next) {
-      order += spacing;
-      node.order = order;
-    }
-  }
-
   *[Symbol.iterator](): Iterator<NodeData> {
     yield* walk(this.first, (node) => node.next);
   }
 
   after(node: Node): NodeData | null {
-    return nodeData(node).next;
+    let next = nodeData(node).next;
+    while (next !== null && !next.attached) next = next.next;
+    return next;
   }
 
   reversed(): Iterable<NodeData> {
@@ -177,8 +175,39 @@ export class NodeList implements NodeSequence {
 }
 
 /**
+ * Spreads the labels around a node for which there was no room between its neighbours: over a window that grows until
+ * they lie far enough apart, the farther the larger it is, so that the cost of an insertion stays logarithmic on
+ * average wherever the insertions are (Bender et al., "Two simplified algorithms for maintaining order in a list").
+ */
+function relabelAround(node: NodeData): void {
+  let first = node;
+  let last = node;
+  let count = 1;
+  for (let wanted = 32, apart = 1; ; wanted *= 2, apart *= Math.SQRT2) {
+    while (count < wanted && (first.previous !== null || last.next !== null)) {
+      if (first.previous !== null) {
+        first = first.previous;
+        count += 1;
+      }
+      if (last.next !== null) {
+        last = last.next;
+        count += 1;
+      }
+    }
+    const low = first.previous?.order ?? (last.next?.order ?? 0) - spacing * (count + 1);
+    const high = last.next?.order ?? low + spacing * (count + 1);
+    const step = (high - low) / (count + 1);
+    if (step < apart) continue;
+    for (let at: NodeData = first, order = low + step; ; at = at.next!, order += step) {
+      at.order = order;
+      if (at === last) return;
+    }
+  }
+}
+
+/**
  * Follows the list from `start`. A node erased meanwhile still points to where it stood: erased neighbours are passed
- * over until an attached one comes.
+ * over until an attached one comes. Where the node it stands on is moved behind a later one, it goes on from there.
  */
 function* walk(start: NodeData | null, step: (node: NodeData) => NodeData | null): Generator<NodeData> {
   let node = start;

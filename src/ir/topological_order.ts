@@ -15,26 +15,25 @@ export function* consumersIn(graph: Graph, node: Node): Generator<Node> {
 }
 
 /**
- * The nodes that must move behind `producer` so that it comes before `user`, in their present order: `user` and what
- * depends on it among the nodes between the two. Only that stretch is visited.
- * @throws DiagnosticError `graph/cycle` where `producer` itself depends on `user`.
+ * The nodes that must move behind `producer` so that it comes before `users`, nodes of its graph, in their present
+ * order: those users, and what depends on them among the nodes before `producer`. Only that stretch is visited.
+ * @throws DiagnosticError `graph/cycle` where `producer` is one of them, or depends on one.
  */
-export function nodesToMoveBehind(producer: Node, user: Node): Node[] {
-  const cycle = () =>
-    new DiagnosticError({
-      code: 'graph/cycle',
-      message: 'a node depends on its own result',
-      where: describeNode(user),
-    });
-  // A node read from inside its own subgraph.
-  if (user === producer) throw cycle();
-  const moved = new Set<Node>([user]);
-  for (const node of moved) {
-    for (const consumer of consumersIn(user.graph, node)) {
-      if (consumer === producer) throw cycle();
-      if (consumer.order < producer.order) moved.add(consumer);
+export function nodesToMoveBehind(producer: Node, users: Iterable<Node>): Node[] {
+  const moved = new Set<Node>();
+  const visit = (node: Node) => {
+    if (node === producer) {
+      throw new DiagnosticError({
+        code: 'graph/cycle',
+        message: 'a node depends on its own result',
+        where: describeNode(producer),
+      });
     }
-  }
+    // A draft whose subgraphs read has no place yet.
+    if (node.attached && node.order < producer.order) moved.add(node);
+  };
+  for (const user of users) visit(user);
+  for (const node of moved) for (const consumer of consumersIn(producer.graph, node)) visit(consumer);
   return [...moved].sort((a, b) => a.order - b.order);
 }
 

@@ -43,7 +43,7 @@ const maxDeclines = 10_000;
 
 /**
  * Runs passes over a model in place. After each, the structure is verified.
- * @throws InvariantError naming the pass that broke the model.
+ * @throws DiagnosticError `verify/…` for a model that is broken as it comes; InvariantError naming the pass that broke it.
  */
 export async function runPipeline(
   model: Model,
@@ -77,6 +77,9 @@ class PipelineRun {
   }
 
   async run(steps: readonly PipelineStep[]): Promise<PipelineReport> {
+    const broken = verifyModel(this.context.model).find(({ severity }) => severity === 'error');
+    // What the file already had is not blamed on the first pass.
+    if (broken !== undefined) throw new DiagnosticError(broken);
     await this.steps(steps);
     return {
       passes: this.passes,

@@ -366,6 +366,7 @@ class Decoder {
     const value = this.resolve(scope, name, at);
     const stated = decodeType(info.type, at);
     const slot = this.editor.addOutput(graph, value, name, stated);
+    this.editor.setOutputType(slot, stated);
     if (value.type === undefined && value.graph === graph && stated !== undefined) this.editor.setType(value, stated);
     this.describe(slot, info, valueInfoWire(info));
     return slot;

@@ -104,7 +104,7 @@ class Encoder {
     if (graph.inputs.length > 0)
       message.input = graph.inputs.map((input) => this.valueInfo(input, input.name, input.type));
     if (graph.outputs.length > 0) {
-      message.output = graph.outputs.map((slot) => this.valueInfo(slot, slot.name, slot.type));
+      message.output = graph.outputs.map((slot) => this.valueInfo(slot, this.names.slotNameOf(slot), slot.type));
     }
     const infos = this.valueInfos(graph);
     if (infos.length > 0) message.value_info = infos;
@@ -151,7 +151,7 @@ class Encoder {
   }
 
   private identity(slot: OutputSlot): NodeProto {
-    return { op_type: 'Identity', input: [this.names.nameOf(slot.value)], output: [slot.name] };
+    return { op_type: 'Identity', input: [this.names.nameOf(slot.value)], output: [this.names.slotNameOf(slot)] };
   }
 
   private function(fn: ModelFunction): FunctionProto {
