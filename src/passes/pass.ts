@@ -3,7 +3,7 @@ import type { Editor } from '../ir/editor.js';
 import type { Graph, Model, Node } from '../ir/graph.js';
 import type { Inference } from '../ir/ops/inference/inference.js';
 import type { Tensor } from '../ir/tensor.js';
-import type { TargetProfile } from './target_profile.js';
+import type { Licence, TargetProfile } from './target_profile.js';
 
 /**
  * Computes a model that has no inputs: the results of its outputs, by name. Handed in by whoever has a runtime;
@@ -15,6 +15,15 @@ export type Evaluator = (model: Model) => Promise<ReadonlyMap<string, Tensor>>;
 /** A rule looked at a node and left it alone, and why. */
 export type Decline = { readonly rule: string; readonly node: Node; readonly reason: string };
 
+/** What a rule did at a node. `near`: much of its pattern was there; the reason says what was not. */
+export type RuleEvent = {
+  readonly kind: 'fired' | 'declined' | 'near';
+  readonly rule: string;
+  /** Names of graph and node, as they were then. */
+  readonly where: string;
+  readonly reason?: string;
+};
+
 export type PassContext = {
   readonly model: Model;
   readonly editor: Editor;
@@ -24,8 +33,14 @@ export type PassContext = {
   readonly evaluate?: Evaluator;
   /** Bytes that constant folding may add to the model in all. */
   readonly maxGrowthBytes: number;
+  /** Which numbers a floating-point computation may be rewritten into. */
+  readonly licences: ReadonlySet<Licence>;
   report(diagnostic: Diagnostic): void;
   decline(decline: Decline): void;
+  /** Says that a rule rewrote something at a node, which may be gone by now. */
+  fired(rule: string, node: Node): void;
+  /** Given only where somebody wants to hear of near misses, which cost time to describe. */
+  nearMiss?(decline: Decline): void;
 };
 
 export type Pass = {
@@ -38,6 +53,8 @@ export type Pass = {
    * `model`: once, with the main graph.
    */
   readonly scope: 'graphs' | 'model';
+  /** The rules it applies, for listings; a pass without has one rule of its own name. */
+  readonly rewrites?: readonly { readonly name: string; readonly summary: string; readonly licence: Licence }[];
   run(graph: Graph, context: PassContext): void | Promise<void>;
 };
 

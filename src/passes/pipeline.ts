@@ -1,11 +1,11 @@
 import { type Diagnostic, DiagnosticError, formatDiagnostic, InvariantError } from '../ir/diagnostic.js';
 import { Editor } from '../ir/editor.js';
-import type { Model } from '../ir/graph.js';
+import { describeNode, type Model, type Node } from '../ir/graph.js';
 import { Inference } from '../ir/ops/inference/inference.js';
 import { countNodes, modelGraphs } from '../ir/traversal.js';
 import { verifyModel } from '../ir/verifier.js';
-import type { Decline, Evaluator, Pass, PassContext } from './pass.js';
-import type { TargetProfile } from './target_profile.js';
+import type { Decline, Evaluator, Pass, PassContext, RuleEvent } from './pass.js';
+import { type FpContract, licencesOf, type TargetProfile } from './target_profile.js';
 
 /** One line of a pipeline, with the reason it stands where it stands; or lines repeated until none changes anything. */
 export type PipelineStep =
@@ -18,6 +18,8 @@ export type PassReport = {
   readonly nodesBefore: number;
   readonly nodesAfter: number;
   readonly milliseconds: number;
+  /** How often each rule rewrote something. */
+  readonly fired: Readonly<Record<string, number>>;
 };
 
 export type PipelineReport = {
@@ -32,6 +34,10 @@ export type PipelineOptions = {
   readonly maxGrowthBytes?: number;
   /** Infers all types again after each pass and reports contradictions as errors of that pass. */
   readonly verifyTypes?: boolean;
+  /** `default` unless told. */
+  readonly fpContract?: FpContract;
+  /** Hears of every rule that fired, declined or came near; to describe near misses takes time. */
+  readonly onRule?: ((event: RuleEvent) => void) | undefined;
   /** Called before each pass, for progress. */
   onPass?(name: string): void;
 };
@@ -59,6 +65,7 @@ class PipelineRun {
   private readonly passes: PassReport[] = [];
   private readonly diagnostics: Diagnostic[] = [];
   private readonly declines: Decline[] = [];
+  private fired: Record<string, number> = {};
 
   constructor(model: Model, options: PipelineOptions) {
     this.options = options;
@@ -69,11 +76,24 @@ class PipelineRun {
       target: options.target,
       ...(options.evaluate && { evaluate: options.evaluate }),
       maxGrowthBytes: options.maxGrowthBytes ?? defaultMaxGrowthBytes,
+      licences: licencesOf(options.fpContract ?? 'default'),
       report: (diagnostic) => this.diagnostics.push(diagnostic),
       decline: (decline) => {
         if (this.declines.length < maxDeclines) this.declines.push(decline);
+        this.tell('declined', decline.rule, decline.node, decline.reason);
       },
+      fired: (rule, node) => {
+        this.fired[rule] = (this.fired[rule] ?? 0) + 1;
+        this.tell('fired', rule, node);
+      },
+      ...(options.onRule && {
+        nearMiss: ({ rule, node, reason }: Decline) => this.tell('near', rule, node, reason),
+      }),
     };
+  }
+
+  private tell(kind: RuleEvent['kind'], rule: string, node: Node, reason?: string): void {
+    this.options.onRule?.({ kind, rule, where: describeNode(node), ...(reason !== undefined && { reason }) });
   }
 
   async run(steps: readonly PipelineStep[]): Promise<PipelineReport> {
@@ -112,6 +132,7 @@ class PipelineRun {
     const { revision } = context.editor;
     const nodesBefore = countNodes(context.model);
     const start = performance.now();
+    this.fired = {};
     const graphs = pass.scope === 'model' ? [context.model.graph] : [...modelGraphs(context.model)].reverse();
     for (const graph of graphs) await pass.run(graph, context);
     const changes = context.editor.revision - revision;
@@ -122,6 +143,7 @@ class PipelineRun {
       nodesBefore,
       nodesAfter: countNodes(context.model),
       milliseconds: performance.now() - start,
+      fired: this.fired,
     });
     return changes > 0;
   }

@@ -1,5 +1,7 @@
-import { fuseAffineConv, fuseConvAffine } from './fuse/fuse_conv_affine.js';
-import { fuseConvBatchnorm } from './fuse/fuse_conv_batchnorm.js';
+import { fuseGelu, fuseTanhGelu } from './fuse/activation/fuse_gelu.js';
+import { raiseOpset } from './fuse/raise_opset.js';
+import { fuseAffineConv, fuseConvAffine } from './fuse/weights/fuse_conv_affine.js';
+import { fuseConvBatchnorm } from './fuse/weights/fuse_conv_batchnorm.js';
 import type { PipelineStep } from './pipeline.js';
 import { rewritePass } from './rewrite/driver.js';
 import { constantsToInitializers } from './simplify/constants_to_initializers.js';
@@ -15,6 +17,17 @@ const fuseIntoWeights = rewritePass(
   [fuseConvBatchnorm, fuseConvAffine, fuseAffineConv],
 );
 
+/** Rules that make one operator of several; where two can start at the same node, the one that takes more comes first. */
+const operatorFusions = [fuseGelu, fuseTanhGelu] as const;
+
+const fuseOperators = rewritePass(
+  'fuse-operators',
+  'operators that spell a known function => that function',
+  operatorFusions,
+);
+
+const raiseOpsetForFusion = raiseOpset(operatorFusions);
+
 /** Fewer nodes, the same results. */
 export const simplifyPipeline: readonly PipelineStep[] = [
   { pass: demoteConstantInputs, reason: 'weights of old models are constants to what follows' },
@@ -24,6 +37,8 @@ export const simplifyPipeline: readonly PipelineStep[] = [
       { pass: eliminateIdentities, reason: 'patterns see through to the real producers' },
       { pass: foldConstants, reason: 'what a weight is computed from becomes the weight' },
       { pass: fuseIntoWeights, reason: 'needs weights as constants' },
+      { pass: raiseOpsetForFusion, reason: 'only what the rules found asks for it' },
+      { pass: fuseOperators, reason: 'on what the steps before have cleaned up' },
       { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
     ],
     atMost: 8,
@@ -46,6 +61,8 @@ export const allPasses = [
   eliminateIdentities,
   foldConstants,
   fuseIntoWeights,
+  raiseOpsetForFusion,
+  fuseOperators,
   eliminateDeadNodes,
   eliminateUnusedInitializers,
 ] as const;

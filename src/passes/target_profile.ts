@@ -6,8 +6,14 @@ export type Licence =
   | 'exact'
   /** Sums and products may be grouped anew: equal up to rounding. */
   | 'reassociates'
-  /** Equal for finite inputs; NaN and infinity may differ. */
+  /** Equal as long as nothing in between overflows; where it does, NaN or infinity may become a number. */
   | 'assumes-finite';
+
+/** How freely floating-point computations may be rewritten. */
+export type FpContract = 'strict' | 'default';
+
+export const licencesOf = (contract: FpContract): ReadonlySet<Licence> =>
+  new Set(contract === 'strict' ? ['exact'] : ['exact', 'reassociates', 'assumes-finite']);
 
 /**
  * What a target does with an operator when its neighbours hold 8 bits.

@@ -1,4 +1,5 @@
 import type { DataType } from '../../ir/data_type.js';
+import { operatorSchema } from '../../ir/ops/operator_schema.js';
 import type { QuantizationScheme, QuantizedRole, TargetProfile } from '../../passes/target_profile.js';
 import { hasCpuKernel } from './cpu_kernels.js';
 
@@ -58,8 +59,9 @@ export const ortCpu: TargetProfile = {
   irVersion,
   domains: ['ai.onnx.ml', 'com.microsoft'],
   runs(domain, opType, version, dtype?: DataType) {
-    const kernel = hasCpuKernel(domain, opType, version);
-    return kernel === true && dtype !== undefined ? undefined : kernel;
+    const first = operatorSchema(domain, opType, version)?.inputs[0]?.name;
+    const types = dtype === undefined || first === undefined ? {} : { [first]: `tensor(${dtype})` as const };
+    return hasCpuKernel(domain, opType, version, types);
   },
   refuses: {},
   fusesItself: ['Conv+activation', 'Conv+Add+activation', 'MatMul+Add', 'LayerNormalization', 'Gelu', 'Attention'],

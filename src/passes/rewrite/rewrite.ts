@@ -11,6 +11,7 @@ export type CheckContext = {
   readonly inference: Inference;
   readonly target: TargetProfile;
   readonly maxGrowthBytes: number;
+  readonly licences: ReadonlySet<Licence>;
 };
 
 /** Builds replacement nodes that stand nowhere until the driver puts them in. */
@@ -65,6 +66,10 @@ export type Rewrite<C = unknown> = {
   /** `before => after` */
   readonly summary: string;
   readonly licence: Licence;
+  /** The opset of the default domain that the replacement needs, where the pattern is found in older ones too. */
+  readonly opset?: number;
+  /** Matched nodes that others read too stay beside the replacement; unless told, they are a reason to decline. */
+  readonly keepsShared?: boolean;
   /** Matched at the node whose outputs are replaced. */
   readonly pattern: NodePattern<C>;
   /** Why this match must be left alone, or undefined. */

@@ -1,5 +1,6 @@
 import { type Attribute, subgraphs } from '../../attribute.js';
 import { constantNodeTensor } from '../../constant.js';
+import type { DataType } from '../../data_type.js';
 import type { Diagnostic } from '../../diagnostic.js';
 import {
   calledFunction,
@@ -70,6 +71,12 @@ export class Inference {
   shapeOf(value: Value): Shape | undefined {
     const type = this.typeOf(value);
     return type?.kind === 'tensor' || type?.kind === 'sparse' ? type.shape : undefined;
+  }
+
+  /** The element type of a tensor. */
+  dtypeOf(value: Value): DataType | undefined {
+    const type = this.typeOf(value);
+    return type?.kind === 'tensor' ? type.dtype : undefined;
   }
 
   /** What is known of the elements of a small integer or bool tensor. */

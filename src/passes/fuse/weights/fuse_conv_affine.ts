@@ -1,9 +1,9 @@
 // Conv(x, W, b) + c, − c, · c or / c, c one number or one per channel => Conv with c in its weights
 // Needs: constant float32 weights and c, c broadcast along the channel axis only, a convolution nothing else reads.
-import type { Node } from '../../ir/graph.js';
-import { elementCount, type Tensor } from '../../ir/tensor.js';
-import { any, type Constant, constant, op, optional } from '../rewrite/pattern.js';
-import { defineRewrite, type Rewrite } from '../rewrite/rewrite.js';
+import type { Node } from '../../../ir/graph.js';
+import { elementCount, type Tensor } from '../../../ir/tensor.js';
+import { any, type Constant, constant, op, optional } from '../../rewrite/pattern.js';
+import { defineRewrite, type Rewrite } from '../../rewrite/rewrite.js';
 import {
   type ChannelAffine,
   type ConstantConv,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
-import { floatTensor } from '../../../src/ir/tensor.js';
-import { fuseConvBatchnorm } from '../../../src/passes/fuse/fuse_conv_batchnorm.js';
-import { rewritePass } from '../../../src/passes/rewrite/driver.js';
+import { intAttribute, intsAttribute } from '../../../../src/ir/attribute.js';
+import { floatTensor } from '../../../../src/ir/tensor.js';
+import { fuseConvBatchnorm } from '../../../../src/passes/fuse/weights/fuse_conv_batchnorm.js';
+import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
 import {
   applyPass,
   largestDifference,
@@ -11,7 +11,7 @@ import {
   pseudoRandom,
   randomTensor,
   reasonsOf,
-} from '../../build_model.js';
+} from '../../../build_model.js';
 
 const pass = rewritePass('fuse', 'test', [fuseConvBatchnorm]);
 
@@ -89,8 +89,8 @@ describe('fuse-conv-batchnorm', () => {
     const { b, conv, statistics } = build();
     b.output(b.op('BatchNormalization', [conv, ...statistics]), 'y');
     const { model: copy } = { model: b.build() };
-    const { runPipeline } = await import('../../../src/passes/pipeline.js');
-    const { findTarget } = await import('../../../src/backends/target.js');
+    const { runPipeline } = await import('../../../../src/passes/pipeline.js');
+    const { findTarget } = await import('../../../../src/backends/target.js');
     await runPipeline(copy, [{ pass, reason: 'test' }], { target: findTarget('ort-cpu') });
     expect(copy.graph.nodes.first?.provenance).toEqual(['fuse-conv-batchnorm']);
     expect(copy.graph.nodes.first?.name).toBe('conv');

@@ -1,9 +1,9 @@
 // BatchNormalization(Conv(x, W, b)) => Conv(x, W·f, (b − mean)·f + B), f = scale / √(variance + epsilon) per channel
 // Needs: inference mode, constant weights and statistics, float32, and a convolution that nothing else reads.
-import { getFloat, getInt } from '../../ir/attribute.js';
-import { type Node, opsetVersion } from '../../ir/graph.js';
-import { any, type Constant, constant, op, optional } from '../rewrite/pattern.js';
-import { defineRewrite } from '../rewrite/rewrite.js';
+import { getFloat, getInt } from '../../../ir/attribute.js';
+import { type Node, opsetVersion } from '../../../ir/graph.js';
+import { any, type Constant, constant, op, optional } from '../../rewrite/pattern.js';
+import { defineRewrite } from '../../rewrite/rewrite.js';
 import {
   type ChannelAffine,
   type ConstantConv,

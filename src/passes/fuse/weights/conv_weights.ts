@@ -1,8 +1,8 @@
-import { getInt, getInts } from '../../ir/attribute.js';
-import type { Node, Value } from '../../ir/graph.js';
-import { floatTensor, type Tensor, tensorData } from '../../ir/tensor.js';
-import type { Constant } from '../rewrite/pattern.js';
-import type { CheckContext, ReplacementBuilder } from '../rewrite/rewrite.js';
+import { getInt, getInts } from '../../../ir/attribute.js';
+import type { Node, Value } from '../../../ir/graph.js';
+import { floatTensor, type Tensor, tensorData } from '../../../ir/tensor.js';
+import type { Constant } from '../../rewrite/pattern.js';
+import type { CheckContext, ReplacementBuilder } from '../../rewrite/rewrite.js';
 
 /** A convolution with constant weights, as patterns capture it. */
 export type ConstantConv = {

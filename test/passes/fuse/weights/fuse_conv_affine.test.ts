@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { intAttribute } from '../../../src/ir/attribute.js';
-import { fuseAffineConv, fuseConvAffine } from '../../../src/passes/fuse/fuse_conv_affine.js';
-import { rewritePass } from '../../../src/passes/rewrite/driver.js';
-import { applyPass, largestDifference, ModelBuilder, operatorsOf, randomTensor, reasonsOf } from '../../build_model.js';
+import { intAttribute } from '../../../../src/ir/attribute.js';
+import { fuseAffineConv, fuseConvAffine } from '../../../../src/passes/fuse/weights/fuse_conv_affine.js';
+import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
+import {
+  applyPass,
+  largestDifference,
+  ModelBuilder,
+  operatorsOf,
+  randomTensor,
+  reasonsOf,
+} from '../../../build_model.js';
 
 const pass = rewritePass('fuse', 'test', [fuseConvAffine, fuseAffineConv]);
 
