@@ -52,6 +52,7 @@ const schema = z.strictObject({
     .union([z.literal(false), z.strictObject({ ...reading, tolerance: z.looseObject({}).optional() })])
     .optional(),
   save: z.strictObject({ externalData: z.enum(['keep', 'always', 'never']).optional() }).optional(),
+  fpContract: z.enum(['strict', 'default']).optional(),
   maxGrowthBytes: z.number().nonnegative().optional(),
   verifyTypes: z.boolean().optional(),
 });

@@ -7,6 +7,7 @@ export { type Check, CheckFailedError, type CheckOptions } from './evaluate/chec
 export type { Comparison, OutputComparison } from './evaluate/compare.js';
 export type { OutputError } from './evaluate/output_error.js';
 export { type ModelSummary, summarizeModel } from './evaluate/summary.js';
+export { type ExplainOptions, type Explanation, explain, type Rule, rules } from './explain.js';
 export { type Diagnostic, DiagnosticError, formatDiagnostic, InvariantError } from './ir/diagnostic.js';
 export { Editor } from './ir/editor.js';
 export type { Graph, Model, ModelFunction, Node, OutputSlot, Use, Value } from './ir/graph.js';

@@ -16,7 +16,7 @@ import { afterQuantizationPipeline, simplifyPipeline } from './passes/pipelines.
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
 import { type PlacementOptions, placeQuantization } from './passes/quantize/placement.js';
 import type { Ranges } from './passes/quantize/ranges.js';
-import { int8Scheme, type TargetProfile } from './passes/target_profile.js';
+import { type FpContract, int8Scheme, type TargetProfile } from './passes/target_profile.js';
 import type { Progress } from './progress.js';
 
 export type OptimizeOptions = {
@@ -39,6 +39,8 @@ export type OptimizeOptions = {
   readonly save?: SaveOptions;
   /** Bytes that constant folding may add. */
   readonly maxGrowthBytes?: number;
+  /** How freely floating-point computations may be rewritten; `default` unless told. */
+  readonly fpContract?: FpContract;
   /** Infer all types again after each pass. */
   readonly verifyTypes?: boolean;
   readonly onProgress?: Progress;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
 import { compareCommand } from './compare_command.js';
 import { convertCommand } from './convert_command.js';
+import { explainCommand } from './explain_command.js';
 import { inspectCommand } from './inspect_command.js';
 import { optimizeCommand } from './optimize_command.js';
 import { simplifyCommand } from './simplify_command.js';
@@ -27,7 +28,14 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the result does not answer as the original, 4 a budget was missed`,
   );
 
-const commands = [optimizeCommand(), simplifyCommand(), convertCommand(), compareCommand(), inspectCommand()];
+const commands = [
+  optimizeCommand(),
+  simplifyCommand(),
+  convertCommand(),
+  compareCommand(),
+  inspectCommand(),
+  explainCommand(),
+];
 for (const command of commands) {
   program.addCommand(command.exitOverride().showHelpAfterError(helpHint));
 }

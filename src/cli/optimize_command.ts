@@ -80,7 +80,13 @@ export const addOutputOptions = (command: Command): Command =>
       new Option('--external-data <mode>', 'weights in a file of their own').choices(['keep', 'always', 'never']),
     )
     .option('--max-growth <bytes>', 'bytes that folding constants may add', parseCount)
-    .option('--report', 'list what each pass did')
+    .addOption(
+      new Option('--fp-contract <mode>', 'strict: only rewrites that keep every bit (default: default)').choices([
+        'strict',
+        'default',
+      ]),
+    )
+    .option('--report', 'list what each pass and rule did, and what it saved')
     .option('--json', 'print the report as JSON')
     .option('--quiet', 'print nothing but errors');
 

@@ -15,6 +15,7 @@ export type RunFlags = {
   readonly verify?: boolean;
   readonly externalData?: 'keep' | 'always' | 'never';
   readonly maxGrowth?: number;
+  readonly fpContract?: 'strict' | 'default';
   readonly saveRanges?: string;
   readonly report?: boolean;
   readonly json?: boolean;
@@ -38,6 +39,7 @@ export async function runOptimize(model: string, flags: RunFlags, options: Parti
       ...(flags.check === false ? { check: false } : mergedCheck(config.check, options.check)),
       ...(flags.externalData && { save: { externalData: flags.externalData } }),
       ...(flags.maxGrowth !== undefined && { maxGrowthBytes: flags.maxGrowth }),
+      ...(flags.fpContract && { fpContract: flags.fpContract }),
       ...(flags.verify && { verifyTypes: true }),
       model,
       output: flags.output,
@@ -93,14 +95,7 @@ function textReport(input: string, result: OptimizeResult, withPasses: boolean):
     ]),
   ];
   if (withPasses) {
-    const passes = result.passes.map(({ pass, changes, nodesBefore, nodesAfter, milliseconds }) => [
-      pass,
-      String(changes),
-      String(nodesBefore),
-      String(nodesAfter),
-      milliseconds.toFixed(1),
-    ]);
-    sections.push(formatTable([['pass', 'changes', 'nodes before', 'after', 'ms'], ...passes]));
+    sections.push(passTable(result.passes), ...ruleTable(result.passes));
   }
   if (quantization !== undefined) sections.push(quantizationText(quantization, withPasses));
   sections.push(
@@ -110,6 +105,28 @@ function textReport(input: string, result: OptimizeResult, withPasses: boolean):
   );
   if (files) sections.push(`${input} => ${files.model}${files.data ? ` and ${files.data}` : ''}`);
   return sections.join('\n\n');
+}
+
+const passTable = (passes: OptimizeResult['passes']): string =>
+  formatTable([
+    ['pass', 'changes', 'nodes removed', 'added', 'weights', 'ms'],
+    ...passes.map(({ pass, changes, removed, added, weightBytes, milliseconds }) => [
+      pass,
+      String(changes),
+      String(removed),
+      String(added),
+      weightBytes === 0 ? '0 B' : `${weightBytes < 0 ? '-' : '+'}${formatBytes(Math.abs(weightBytes))}`,
+      milliseconds.toFixed(1),
+    ]),
+  ]);
+
+function ruleTable(passes: OptimizeResult['passes']): string[] {
+  const counts = new Map<string, number>();
+  for (const { fired } of passes) {
+    for (const [rule, count] of Object.entries(fired)) counts.set(rule, (counts.get(rule) ?? 0) + count);
+  }
+  const rows = [...counts].sort((a, b) => b[1] - a[1]).map(([rule, count]) => [rule, String(count)]);
+  return rows.length === 0 ? [] : [formatTable([['rule', 'fired'], ...rows])];
 }
 
 function quantizationText(report: NonNullable<OptimizeResult['quantization']>, all: boolean): string {

@@ -5,7 +5,7 @@ import { constantTensor } from '../ir/constant.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import { symbolsOf } from '../ir/dim.js';
 import type { Graph, Node, Value } from '../ir/graph.js';
-import { elementCount, reshapeTensor, type Tensor } from '../ir/tensor.js';
+import { elementCount, floatTensor, reshapeTensor, type Tensor } from '../ir/tensor.js';
 
 /** Sizes tried for open dimensions behind the first axis, in this order: networks ask for multiples, or small ones. */
 const sizes = [64, 32, 16, 8, 224, 128, 4, 2, 1, 96, 320, 640, 512] as const;
@@ -41,11 +41,33 @@ export async function samplesThatRun(
         if (!(error instanceof DiagnosticError)) throw error;
         reason ??= error.diagnostic.message;
       }
-      if (found.length >= wantedBindings) return { source: listSource(found) };
+      if (found.length >= wantedBindings)
+        return { source: listSource([...found, ...(await edgeSample(found, model))]) };
     }
   }
   if (found.length === 0) return { source: undefined, ...(reason !== undefined && { reason }) };
-  return { source: listSource(found) };
+  return { source: listSource([...found, ...(await edgeSample(found, model))]) };
+}
+
+/** Where rewrites go wrong: both zeros, ones, and what activations clip, saturate or round. */
+const edgeValues = [0, -0, 1, -1, 0.5, -0.5, 3, -3, 6, -6, 1e-6, -1e-6, 2.5, 100, -100] as const;
+
+/** The first sample with its float inputs made of edge values; none where there are no such inputs. */
+async function edgeSample([first]: readonly Sample[], model: RunningModel): Promise<readonly Sample[]> {
+  const feeds = new Map(first?.feeds);
+  for (const [name, { dtype, dims }] of feeds) {
+    if (dtype !== 'float') continue;
+    const values = Float32Array.from({ length: elementCount(dims) }, (_, at) => edgeValues[at % edgeValues.length]!);
+    feeds.set(name, floatTensor(values, dims));
+  }
+  if (![...feeds.values()].some(({ dtype }) => dtype === 'float')) return [];
+  try {
+    await model.run(feeds);
+    return [{ name: 'edge values', feeds }];
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    return [];
+  }
 }
 
 /** Values for integer inputs: the constants they are compared with, one choice each; or none, which leaves them random. */

@@ -71,6 +71,9 @@ export class Editor {
   readonly model: Model;
   /** Grows by one with every change; a pass changed the model exactly when this did. */
   revision = 0;
+  /** Nodes put into graphs and taken out of them so far. */
+  nodesAdded = 0;
+  nodesRemoved = 0;
 
   /** Names are kept as given, unique only within their graph: for decoding and cloning, where branches may share one. */
   private readonly keepNames: boolean;
@@ -327,6 +330,7 @@ export class Editor {
     for (const value of read) this.requireReadable(value, graph);
     for (const value of read) this.nodesBehind(value, [graph.owner]);
     data.attached = true;
+    this.nodesAdded += 1;
     graph.nodes.insertBefore(data, before === null ? null : nodeData(before));
     for (const [index, output] of data.outputs.entries()) {
       if (output !== null) this.registerValue(output, output.name || `${node.name || node.opType}_${index}`);
@@ -610,6 +614,7 @@ export class Editor {
     for (const index of node.inputs.keys()) this.unlink(node, index);
     for (const output of node.outputs) if (output !== null) this.forgetValue(output);
     node.graph.nodes.remove(node);
+    if (node.attached) this.nodesRemoved += 1;
     node.attached = false;
     node.erased = true;
   }

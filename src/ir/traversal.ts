@@ -1,3 +1,4 @@
+import { constantNodeTensor } from './constant.js';
 import type { Graph, Model } from './graph.js';
 import { nestedGraphs } from './topological_order.js';
 
@@ -12,4 +13,14 @@ export function countNodes(model: Model): number {
   let count = 0;
   for (const graph of modelGraphs(model)) count += graph.nodes.size;
   return count;
+}
+
+/** Bytes of all constants, initializers and Constant nodes alike, without reading them. */
+export function constantBytes(model: Model): number {
+  let bytes = 0;
+  for (const graph of modelGraphs(model)) {
+    for (const { initializer } of graph.initializers) bytes += initializer?.byteLength ?? 0;
+    for (const node of graph.nodes) bytes += constantNodeTensor(node)?.byteLength ?? 0;
+  }
+  return bytes;
 }

@@ -2,7 +2,7 @@ import { type Diagnostic, DiagnosticError, formatDiagnostic, InvariantError } fr
 import { Editor } from '../ir/editor.js';
 import { describeNode, type Model, type Node } from '../ir/graph.js';
 import { Inference } from '../ir/ops/inference/inference.js';
-import { countNodes, modelGraphs } from '../ir/traversal.js';
+import { constantBytes, countNodes, modelGraphs } from '../ir/traversal.js';
 import { verifyModel } from '../ir/verifier.js';
 import type { Decline, Evaluator, Pass, PassContext, RuleEvent } from './pass.js';
 import { type FpContract, licencesOf, type TargetProfile } from './target_profile.js';
@@ -17,6 +17,11 @@ export type PassReport = {
   readonly changes: number;
   readonly nodesBefore: number;
   readonly nodesAfter: number;
+  /** Nodes taken out and put in. */
+  readonly removed: number;
+  readonly added: number;
+  /** Bytes of constants gained, or saved where negative. */
+  readonly weightBytes: number;
   readonly milliseconds: number;
   /** How often each rule rewrote something. */
   readonly fired: Readonly<Record<string, number>>;
@@ -129,7 +134,8 @@ class PipelineRun {
   private async pass(pass: Pass): Promise<boolean> {
     const { context } = this;
     this.options.onPass?.(pass.name);
-    const { revision } = context.editor;
+    const { revision, nodesAdded, nodesRemoved } = context.editor;
+    const weightsBefore = constantBytes(context.model);
     const nodesBefore = countNodes(context.model);
     const start = performance.now();
     this.fired = {};
@@ -142,6 +148,9 @@ class PipelineRun {
       changes,
       nodesBefore,
       nodesAfter: countNodes(context.model),
+      removed: context.editor.nodesRemoved - nodesRemoved,
+      added: context.editor.nodesAdded - nodesAdded,
+      weightBytes: changes === 0 ? 0 : constantBytes(context.model) - weightsBefore,
       milliseconds: performance.now() - start,
       fired: this.fired,
     });
