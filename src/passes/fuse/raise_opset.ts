@@ -1,6 +1,6 @@
 // a model too old for an operator that a rule would fuse into => the same model in the opset that has it
 // Needs: the target loads that opset, and every node has an exact equivalent in it.
-import { opsetVersion } from '../../ir/graph.js';
+import { describeNode, opsetVersion } from '../../ir/graph.js';
 import { modelGraphs } from '../../ir/traversal.js';
 import { convertOpset, leastIrVersion, opsetObstacles } from '../legalize/convert_opset.js';
 import { definePass, type Pass, type PassContext } from '../pass.js';
@@ -19,15 +19,34 @@ export function raiseOpset(rewrites: readonly AnyRewrite[]): Pass {
       const current = opsetVersion(graph, '');
       if (current === undefined) return;
       for (const opset of wantedOpsets(current, rules, context)) {
-        const [obstacle] = opsetObstacles(context.model, opset);
-        if (obstacle === undefined) {
+        const reason = obstacleTo(opset, context);
+        if (reason === undefined) {
           void convertOpset(opset).run(graph, context);
           return;
         }
-        context.decline({ rule: name, node: obstacle.node, reason: `opset ${opset}: ${obstacle.reason}` });
+        const [first] = graph.nodes;
+        if (first !== undefined) context.decline({ rule: name, node: first, reason: `opset ${opset}: ${reason}` });
       }
     },
   });
+}
+
+/** A node without an equivalent there, or one that the target runs as it is and would not run any more. */
+function obstacleTo(opset: number, { model, target, inference }: PassContext): string | undefined {
+  const [obstacle] = opsetObstacles(model, opset);
+  if (obstacle !== undefined) return `${describeNode(obstacle.node)}: ${obstacle.reason}`;
+  const asked = new Set<string>();
+  for (const node of [...modelGraphs(model)].flatMap((graph) => [...graph.nodes])) {
+    const dtype = node.inputs[0] == null ? undefined : inference.dtypeOf(node.inputs[0]);
+    const key = `${node.opType} ${dtype}`;
+    if ((node.domain !== '' && node.domain !== 'ai.onnx') || asked.has(key)) continue;
+    asked.add(key);
+    const current = opsetVersion(node.graph, '') ?? opset;
+    if (target.runs('', node.opType, current, dtype) === true && target.runs('', node.opType, opset, dtype) === false) {
+      return `${target.name} has no ${node.opType} of that opset`;
+    }
+  }
+  return undefined;
 }
 
 /** The newest first. */

@@ -14,6 +14,13 @@ export type CheckContext = {
   readonly licences: ReadonlySet<Licence>;
 };
 
+export type BuildOptions = {
+  readonly attributes?: readonly Attribute[];
+  readonly domain?: string;
+  readonly name?: string;
+  readonly outputs?: number | readonly (OutputSpec | null)[];
+};
+
 /** Builds replacement nodes that stand nowhere until the driver puts them in. */
 export class ReplacementBuilder {
   private readonly editor: Editor;
@@ -31,17 +38,13 @@ export class ReplacementBuilder {
     return this.nodes;
   }
 
-  /** A node with one output; its first output value. */
-  op(
-    opType: string,
-    inputs: readonly (Value | null)[],
-    options: {
-      readonly attributes?: readonly Attribute[];
-      readonly domain?: string;
-      readonly name?: string;
-      readonly outputs?: readonly (OutputSpec | null)[];
-    } = {},
-  ): Value {
+  /** A node with one output, or with those asked for; its first output value. */
+  op(opType: string, inputs: readonly (Value | null)[], options: BuildOptions = {}): Value {
+    return this.ops(opType, inputs, options)[0]!;
+  }
+
+  /** A node with several outputs: their values. */
+  ops(opType: string, inputs: readonly (Value | null)[], options: BuildOptions = {}): readonly (Value | null)[] {
     const node = this.editor.draft({
       graph: this.graph,
       opType,
@@ -53,7 +56,7 @@ export class ReplacementBuilder {
       provenance: [this.rule],
     });
     this.nodes.push(node);
-    return node.outputs[0]!;
+    return node.outputs;
   }
 
   constant(tensor: Tensor, name = ''): Value {

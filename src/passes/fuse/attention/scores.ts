@@ -1,0 +1,100 @@
+import { getInt, getInts } from '../../../ir/attribute.js';
+import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
+import type { Inference } from '../../../ir/ops/inference/inference.js';
+import { scalarOperand } from '../../rewrite/scalar.js';
+
+/** softmax(scale · q · kᵀ + mask) · v, its operands of rank 4: [batch, heads, length, size]. */
+export type AttentionParts = {
+  readonly q: Value;
+  /** Transposed: [batch, heads, size, length]. */
+  readonly keys: Value;
+  readonly v: Value;
+  readonly scale: number;
+  /** Added to the scaled scores, or left out. */
+  readonly mask: Value | null;
+  /** The nodes that compute it, from the last product on. */
+  readonly nodes: readonly Node[];
+};
+
+/** Takes scaled dot-product attention apart, or says what it is instead. `product`: the MatMul with the values. */
+export function attentionParts(product: Node, inference: Inference): AttentionParts | string {
+  const [weights = null, v = null] = product.inputs;
+  const softmax = weights?.producer ?? null;
+  if (softmax === null || v === null || softmax.opType !== 'Softmax') return 'the left operand is not a softmax';
+  if (!isOverLastAxis(softmax, inference)) return 'the softmax runs over another axis';
+  const nodes = [product, softmax];
+  let scores = softmax.inputs[0]!;
+  let mask: Value | null = null;
+  const sum = scores.producer;
+  if (sum?.opType === 'Add' && sum.attached) {
+    const [left, right] = sum.inputs as [Value, Value];
+    const leads = leadsToProduct(left, inference);
+    if (leads === leadsToProduct(right, inference)) return 'no operand of the sum is the scores alone';
+    [scores, mask] = leads ? [left, right] : [right, left];
+    nodes.push(sum);
+  }
+  const scaled = peelScale(scores, inference);
+  const dot = scaled.value.producer;
+  if (dot?.opType !== 'MatMul' || !dot.attached) return 'the scores are not a matrix product';
+  const [query, keys] = dot.inputs as [Value, Value];
+  const q = peelScale(query, inference);
+  const k = peelScale(keys, inference);
+  return {
+    q: q.value,
+    keys: k.value,
+    v,
+    scale: scaled.scale * q.scale * k.scale,
+    mask,
+    nodes: [...nodes, ...scaled.nodes, dot, ...q.nodes, ...k.nodes],
+  };
+}
+
+type Scaled = { readonly value: Value; readonly scale: number; readonly nodes: readonly Node[] };
+
+/** Constants that a value is multiplied with or divided by, one after the other. */
+export function peelScale(value: Value, inference: Inference): Scaled {
+  let [inner, scale] = [value, 1];
+  const nodes: Node[] = [];
+  for (;;) {
+    const node = inner.producer;
+    if (!node?.attached || (node.opType !== 'Mul' && node.opType !== 'Div')) return { value: inner, scale, nodes };
+    const [left = null, right = null] = node.inputs;
+    const byRight = scalarOperand(right, node, inference);
+    const byLeft = node.opType === 'Mul' ? scalarOperand(left, node, inference) : undefined;
+    const factor = byRight ?? byLeft;
+    const rest = byRight === undefined ? right : left;
+    if (factor === undefined || rest === null) return { value: inner, scale, nodes };
+    scale = node.opType === 'Mul' ? scale * factor : scale / factor;
+    nodes.push(node);
+    inner = rest;
+  }
+}
+
+const leadsToProduct = (value: Value, inference: Inference): boolean =>
+  peelScale(value, inference).value.producer?.opType === 'MatMul';
+
+function isOverLastAxis(softmax: Node, inference: Inference): boolean {
+  const opset = opsetVersion(softmax.graph, '') ?? 13;
+  const axis = getInt(softmax, 'axis', opset < 13 ? 1 : -1);
+  const rank = inference.shapeOf(softmax.inputs[0]!)?.length;
+  return axis === -1 || (rank !== undefined && axis === rank - 1);
+}
+
+/** The permutation of a Transpose, reversal where it names none; undefined where the rank is not known. */
+export function permutation(transpose: Node, inference: Inference): number[] | undefined {
+  const given = getInts(transpose, 'perm', undefined);
+  if (given !== undefined) return given;
+  const rank = inference.shapeOf(transpose.inputs[0]!)?.length;
+  return rank === undefined ? undefined : Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+}
+
+/** The input of a Transpose by exactly this permutation, or undefined. */
+export function transposedBy(value: Value, perm: readonly number[], inference: Inference): Value | undefined {
+  const node = value.producer;
+  if (node?.opType !== 'Transpose' || !node.attached || (node.domain !== '' && node.domain !== 'ai.onnx')) {
+    return undefined;
+  }
+  const found = permutation(node, inference);
+  const isSame = found?.length === perm.length && found.every((axis, index) => axis === perm[index]);
+  return isSame ? node.inputs[0]! : undefined;
+}
