@@ -3,6 +3,7 @@ import { formatShape, type Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
 import { headCount, headSize, packedSize, splitHeads } from './heads.js';
 import { unknownShape } from './rank.js';
+import { attributeSize } from './sizes.js';
 
 /**
  * ONNX Runtime's attention on projected queries, keys and values, in com.microsoft. Where keys and values of before
@@ -14,6 +15,7 @@ export const fusedAttentionRules: InferenceRules = {
   'com.microsoft:PackedMultiHeadAttention': packedMultiHead,
   'com.microsoft:GroupQueryAttention': groupQuery,
   'com.microsoft:SparseAttention': sparse,
+  'com.microsoft:PagedAttention': paged,
 };
 
 /** Queries [batch, length, hidden] or all in one [batch, length, heads, 3, size]; keys and values in many forms. */
@@ -123,4 +125,31 @@ function groupQuery(context: InferenceContext): void {
 function sparse(context: InferenceContext): void {
   setGroupedResult(context);
   for (const index of [1, 2]) context.setTensor(index, context.dtype(index + 2), context.shape(index + 2));
+}
+
+/**
+ * Queries [tokens, heads · size], or [tokens, (heads + 2 · kv_heads) · size] with keys and values => [tokens, heads · size].
+ * Latent caches have values of a size of their own. The caches are written where they are.
+ */
+function paged(context: InferenceContext): void {
+  const query = context.shape(0);
+  const heads = headCount(context);
+  const keyHeads = headCount(context, 'kv_num_heads');
+  const dtype = context.dtype(0);
+  context.setTensor(0, dtype);
+  for (const index of [1, 2]) context.setTensor(index, context.dtype(index + 2), context.shape(index + 2));
+  if ((query !== undefined && query.length !== 2) || heads === 'conflict' || keyHeads === 'conflict') {
+    context.fail('infer/attention', `queries ${formatShape(query)} do not fit ${heads} and ${keyHeads} heads`);
+    return;
+  }
+  const valueSize = context.int('v_head_size', 0);
+  const isPacked = !context.has(1);
+  if (valueSize > 0) context.setTensor(0, dtype, [query?.[0], packedSize(heads, attributeSize(valueSize))]);
+  else if (!isPacked) context.setTensor(0, dtype, query ?? [undefined, undefined]);
+  else {
+    const isLatent = context.string('kv_cache_layout', 'SEPARATE') !== 'SEPARATE';
+    const size = isLatent ? undefined : headSize(query?.[1], asDim(add(heads, mul(2, keyHeads))));
+    if (size === 'conflict') context.fail('infer/attention', `${formatShape(query)} holds no whole heads`);
+    else context.setTensor(0, dtype, [query?.[0], packedSize(heads, size)]);
+  }
 }

@@ -1,5 +1,6 @@
 import { asDim, floorDiv, mod, provablyDifferent } from '../../dim.js';
-import { formatShape } from '../../value_type.js';
+import { formatShape, shapesEqual } from '../../value_type.js';
+import { agreedShape } from './agreed_shape.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
 import { sameAsInput } from './elementwise.js';
 
@@ -12,6 +13,12 @@ export const fusedElementwiseRules: InferenceRules = {
   // The mask has a bit an element, which no type says.
   ...named('BitmaskBiasDropout BitmaskDropout', sameAsInput),
   ...named('QuantizeWithOrder', (context) => context.setTensor(0, 'int8', context.shape(0))),
+  ...named('SampleOp', sameAsInput),
+  ...named('NGramRepeatBlock', (context) => context.setTensor(0, context.dtype(1), context.shape(1))),
+  ...named('IsAllFinite', (context) => context.setTensor(0, 'bool', [])),
+  ...named('ComplexMul ComplexMulConj', inferComplexProduct),
+  'com.microsoft:EngramGate': inferEngramGate,
+  'com.microsoft:GemmaRotaryEmbedding': inferGemmaRotaryEmbedding,
   'com.microsoft:BiasDropout': inferBiasDropout,
   'com.microsoft:BiasSplitGelu': inferBiasSplitGelu,
 };
@@ -19,6 +26,32 @@ export const fusedElementwiseRules: InferenceRules = {
 function inferBiasDropout(context: InferenceContext): void {
   sameAsInput(context);
   context.setTensor(1, 'bool', context.shape(0));
+}
+
+/** The last axis holds real and imaginary parts. How others stretch is nowhere said. */
+function inferComplexProduct(context: InferenceContext): void {
+  const [a, b] = [context.shape(0), context.shape(1)];
+  context.setTensor(0, context.dtype(0), shapesEqual(a, b) ? a : undefined);
+}
+
+/** Keys and queries [batch, length, copies, hidden], values [batch, length, hidden] for all copies */
+function inferEngramGate(context: InferenceContext): void {
+  const dtype = context.dtype(0);
+  context.setTensor(0, dtype);
+  const value = context.shape(2);
+  const spread = value?.length === 3 ? [value[0], value[1], undefined, value[2]] : value;
+  const shapes = [context.shape(0), context.shape(1), spread];
+  const shape = agreedShape(shapes);
+  if (shape === 'conflict' || (shape !== undefined && shape.length !== 4)) {
+    context.fail('infer/attention', `keys, queries and values ${shapes.map(formatShape).join(', ')} do not fit`);
+  } else context.setTensor(0, dtype, shape);
+}
+
+/** Queries and keys, each with its half rotated behind it. */
+function inferGemmaRotaryEmbedding(context: InferenceContext): void {
+  for (const [output, input] of [1, 3].entries()) {
+    context.setTensor(output, context.dtype(input), context.shape(input));
+  }
 }
 
 /** The first half of the last axis, times Gelu of the second. */

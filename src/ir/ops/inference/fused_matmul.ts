@@ -1,5 +1,5 @@
 import { dataTypeOfCode } from '../../data_type.js';
-import { provablyDifferent } from '../../dim.js';
+import { asDim, mul, provablyDifferent } from '../../dim.js';
 import { formatShape, type Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
 import { inferGemm, setProduct } from './matmul.js';
@@ -24,6 +24,16 @@ export const fusedMatmulRules: InferenceRules = {
   'com.microsoft:MatMulBnb4': packedWeights,
   'com.microsoft:MatMulNBitsMlp': (context) => setProjections(context, ['N'], 'K', 1),
   'com.microsoft:MatMulNBitsQkv': (context) => setProjections(context, ['Nq', 'Nkv', 'Nkv'], 'K', 3),
+  'com.microsoft:MatMulBlockQuantizedFp4Weight': (context) => blockScaled(context, 2),
+  'com.microsoft:MatMulBlockQuantizedFp8Weight': (context) => blockScaled(context, 1),
+  'com.microsoft:MatMulFpQ4': sizedWeights,
+  'com.microsoft:SparseToDenseMatMul': (context) =>
+    setProduct(
+      context,
+      context.dtype(1),
+      stored(context.shape(0), 0, context.int('transA', 0)),
+      stored(context.shape(1), 0, context.int('transB', 0)),
+    ),
   'com.microsoft:QOrderedMatMul': (context) =>
     setProduct(context, context.dtype(0), context.shape(0), context.shape(2)),
 };
@@ -58,6 +68,22 @@ function quantizedGemm(context: InferenceContext): void {
 function packedWeights(context: InferenceContext): void {
   if (context.int('transB', 1) !== 0) setProjections(context, ['N'], 'K', 0);
   else context.setTensor(0, context.dtype(0));
+}
+
+/** [..., K] with weights [N, K / count], `count` in an element => [..., N] */
+function blockScaled(context: InferenceContext, count: number): void {
+  const weights = context.shape(1);
+  const isMatrix = weights === undefined || weights.length === 2;
+  const rows = isMatrix ? weights && [asDim(mul(weights[1], count)), weights[0]] : [];
+  setProduct(context, context.dtype(0), context.shape(0), rows ?? [undefined, undefined]);
+}
+
+/** [..., K] with a blob of weights whose sizes [K, N] are input 2. */
+function sizedWeights(context: InferenceContext): void {
+  const sizes = context.content(2)?.elements.map(asDim);
+  const count = sizes?.length ?? context.shape(2)?.[0];
+  const isMatrix = count === undefined || count === 2;
+  setProduct(context, context.dtype(0), context.shape(0), isMatrix ? (sizes ?? [undefined, undefined]) : undefined);
 }
 
 /** As many products of the same rows as there are sizes by name; a sum that is also given has the shape of those. */

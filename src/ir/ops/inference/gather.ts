@@ -11,6 +11,8 @@ export const gatherRules: InferenceRules = {
   Gather: inferGather,
   GatherElements: inferGatherElements,
   GatherND: inferGatherNd,
+  'com.microsoft:GatherND': inferGatherNd,
+  'com.microsoft:TorchEmbedding': inferEmbedding,
 };
 
 /** The axis is replaced by the axes of the indices. */
@@ -34,6 +36,16 @@ function inferGather(context: InferenceContext): void {
     const index = elementOf(chosen, coordinate.slice(axis, behind));
     return { index, axis, position: [...coordinate.slice(0, axis), 0, ...coordinate.slice(behind)] };
   });
+}
+
+/** Rows of a table [rows, size] by indices of any shape => [...indices, size] */
+function inferEmbedding(context: InferenceContext): void {
+  const table = context.shape(0);
+  const indices = context.shape(1);
+  context.setTensor(0, context.dtype(0));
+  if (table !== undefined && table.length !== 2) {
+    context.fail('infer/rank', `a table of rows has two axes, not ${formatShape(table)}`);
+  } else if (indices !== undefined) context.setTensor(0, context.dtype(0), [...indices, table?.[1]]);
 }
 
 /** As many elements as indices, each from the place of its index, moved along the axis. */
@@ -89,7 +101,8 @@ function inferGatherNd(context: InferenceContext): void {
   const data = context.shape(0);
   const indices = context.shape(1);
   const depth = indices?.at(-1);
-  const batch = context.opset < 12 ? 0 : context.int('batch_dims', 0);
+  const hasBatch = context.node.domain !== 'com.microsoft' && context.opset >= 12;
+  const batch = hasBatch ? context.int('batch_dims', 0) : 0;
   context.setTensor(0, dtype);
   if (data === undefined || indices === undefined) return;
   if (batch < 0 || batch >= Math.max(1, indices.length) || batch > data.length || indices.length === 0) {

@@ -6,7 +6,11 @@ import type { InferenceContext, InferenceRules } from './context.js';
 import { unknownShape } from './rank.js';
 
 /** Operators that add to the ends of axes, or take away from them. */
-export const padRules: InferenceRules = { Pad: inferPad, CenterCropPad: inferCenterCropPad };
+export const padRules: InferenceRules = {
+  Pad: inferPad,
+  CenterCropPad: inferCenterCropPad,
+  'com.microsoft:Pad': inferPad,
+};
 
 type Pads = readonly (Expr | undefined)[];
 
@@ -19,7 +23,7 @@ function inferPad(context: InferenceContext): void {
   const shape = context.shape(0);
   const pads = padsOf(context);
   if (shape === undefined) {
-    const hasAxes = context.opset >= 18 && context.has(3);
+    const hasAxes = versionOf(context) >= 18 && context.has(3);
     const count = pads?.length ?? padCount(context);
     context.setTensor(0, dtype, hasAxes || count === undefined ? undefined : unknownShape(Math.floor(count / 2)));
     return;
@@ -50,14 +54,19 @@ function inferPad(context: InferenceContext): void {
 
 const padText = (pad: Expr | undefined): string => (typeof pad === 'object' ? pad.key : String(pad ?? '?'));
 
+/** The version of the standard's operator that it works like: that of com.microsoft has inputs but no axes. */
+const versionOf = ({ node, opset }: InferenceContext): number => (node.domain === 'com.microsoft' ? 11 : opset);
+
 /** An attribute of two names before 11, since then input 1. */
 function padsOf(context: InferenceContext): Pads | undefined {
-  if (context.opset >= 11) return context.content(1)?.elements;
-  return context.ints(context.opset < 2 ? 'paddings' : 'pads', undefined);
+  const version = versionOf(context);
+  if (version >= 11) return context.content(1)?.elements;
+  return context.ints(version < 2 ? 'paddings' : 'pads', undefined);
 }
 
 function padCount(context: InferenceContext): number | undefined {
-  const count = context.opset < 11 ? undefined : context.shape(1)?.[0];
+  // That of com.microsoft may be [1, count].
+  const count = versionOf(context) < 11 ? undefined : context.shape(1)?.at(-1);
   return typeof count === 'number' ? count : undefined;
 }
 
@@ -67,7 +76,7 @@ function paddedAxes(
   shape: Shape,
   pads: Pads | undefined,
 ): readonly AxisPads[] | undefined | 'conflict' {
-  const isSome = context.opset >= 18 && context.has(3);
+  const isSome = versionOf(context) >= 18 && context.has(3);
   const given = isSome ? context.numbers(3) : shape.map((_, axis) => axis);
   const axes = given && normalAxes(given, shape.length);
   const count = pads?.length ?? padCount(context);
@@ -81,7 +90,7 @@ function paddedAxes(
 function setPaddedContent(context: InferenceContext, shape: Shape, padded: readonly AxisPads[]): void {
   const known = context.content(0);
   const dims = staticShape(shape);
-  if (known === undefined || dims === undefined || context.opset < 11) return;
+  if (known === undefined || dims === undefined || versionOf(context) < 11) return;
   if (context.string('mode', 'constant') !== 'constant') return;
   const fill = context.has(2) ? context.content(2)?.elements[0] : 0;
   const before = dims.map(() => 0);

@@ -16,6 +16,8 @@ export const projectedAttentionRules: InferenceRules = {
   'com.microsoft:QAttention': projected(8, 2),
   'com.microsoft:PackedAttention': packedProjected,
   'com.microsoft:LongformerAttention': sameAsInput,
+  'com.microsoft:QOrderedAttention': quantizedProjected,
+  'com.microsoft:QOrderedLongformerAttention': sameAsInput,
   'com.microsoft:DecoderAttention': sameAsInput,
 };
 
@@ -59,6 +61,17 @@ function valueSize(context: InferenceContext): Dim | undefined | 'conflict' {
 
 const lastOf = (shape: Shape | undefined, rank: number): Dim | undefined =>
   shape?.length === rank ? shape.at(-1) : undefined;
+
+/** [batch, length, input] with weights of the values [input, hidden] and their bias [hidden] => [batch, length, hidden] */
+function quantizedProjected(context: InferenceContext): void {
+  const x = context.shape(0);
+  const dtype = context.dtype(0);
+  context.setTensor(0, dtype);
+  const hidden = agreedSize([lastOf(context.shape(7), 2), lastOf(context.shape(13), 1)]);
+  if ((x !== undefined && x.length !== 3) || hidden === 'conflict') {
+    context.fail('infer/attention', `input ${formatShape(x)} and its projection do not fit each other`);
+  } else context.setTensor(0, dtype, [x?.[0], x?.[1], hidden]);
+}
 
 /** [tokens, input] => [tokens, values] */
 function packedProjected(context: InferenceContext): void {

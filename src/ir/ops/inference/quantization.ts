@@ -1,8 +1,10 @@
 import { dataTypeOfCode } from '../../data_type.js';
-import { provablyDifferent } from '../../dim.js';
+import { asDim, provablyDifferent } from '../../dim.js';
 import { formatShape } from '../../value_type.js';
 import { normalAxis } from './axes.js';
+import { shapeContent } from './content.js';
 import type { InferenceContext, InferenceRules } from './context.js';
+import { unknownShape } from './rank.js';
 
 /** The type of the zero point; without one that of the attribute (since 21), or else uint8. */
 function inferQuantize(context: InferenceContext): void {
@@ -51,10 +53,32 @@ function inferDynamicQuantize(context: InferenceContext): void {
   context.setTensor(2, 'uint8', []);
 }
 
+/** Blocks of numbers with a common exponent as bytes; the shape and the strides of what they were. */
+function inferQuantizeBlocks(context: InferenceContext): void {
+  const shape = context.shape(0);
+  context.setTensor(0, 'uint8', [undefined]);
+  for (const index of [1, 2]) context.setTensor(index, 'int64', [shape?.length]);
+  if (shape !== undefined) context.setContent(1, shapeContent(shape));
+}
+
+function inferDequantizeBlocks(context: InferenceContext): void {
+  const sizes = context.content(1)?.elements.map(asDim);
+  context.setTensor(0, dataTypeOfCode(context.int('dtype', 1)), sizes ?? unknownShape(context.shape(1)?.[0]));
+}
+
 export const quantizationRules: InferenceRules = {
   QuantizeLinear: inferQuantize,
   DequantizeLinear: inferDequantize,
   DynamicQuantizeLinear: inferDynamicQuantize,
   'com.microsoft:QuantizeLinear': inferQuantize,
   'com.microsoft:DequantizeLinear': inferDequantize,
+  'com.microsoft:DequantizeWithOrder': (context) =>
+    // Fewer axes than two are laid out as a matrix.
+    context.setTensor(
+      0,
+      dataTypeOfCode(context.int('to', 0)),
+      (context.rank(0) ?? 0) < 2 ? undefined : context.shape(0),
+    ),
+  'com.microsoft:QuantizeBFP': inferQuantizeBlocks,
+  'com.microsoft:DequantizeBFP': inferDequantizeBlocks,
 };

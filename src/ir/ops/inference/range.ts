@@ -9,14 +9,19 @@ import type { InferenceContext, InferenceRules } from './context.js';
 import { within } from './integer_range.js';
 
 /** Operators whose size is the value of a scalar. */
-export const rangeRules: InferenceRules = { Range: inferRange, OneHot: inferOneHot };
+export const rangeRules: InferenceRules = {
+  Range: inferRange,
+  OneHot: inferOneHot,
+  'com.microsoft:Range': inferRange,
+};
 
-/** max(ceil((limit − start) / delta), 0) elements, of the type that all three inputs have. */
+/** max(ceil((limit − start) / delta), 0) elements, of the type that all three inputs have; without a delta, by 1. */
 function inferRange(context: InferenceContext): void {
   const dtype = context.dtype(0) ?? context.dtype(1) ?? context.dtype(2);
   context.setTensor(0, dtype, [undefined]);
   if (dtype === undefined) return;
-  const [start, limit, delta] = [0, 1, 2].map((index) => context.content(index)?.elements[0]);
+  const [start, limit] = [0, 1].map((index) => context.content(index)?.elements[0]);
+  const delta = context.has(2) ? context.content(2)?.elements[0] : 1;
   if (delta === 0) {
     context.fail('infer/range', 'a range by steps of 0 has no end');
     return;
@@ -44,7 +49,8 @@ const slack: Partial<Record<DataType, number>> = {
 /** The size of a range of constant floats, where no way to round gives another. */
 function floatRangeSize(context: InferenceContext, dtype: DataType): Dim | undefined {
   const error = slack[dtype];
-  const [start, limit, delta] = [0, 1, 2].map((index) => floatScalar(context, index));
+  const [start, limit] = [0, 1].map((index) => floatScalar(context, index));
+  const delta = context.has(2) ? floatScalar(context, 2) : 1;
   if (error === undefined || start === undefined || limit === undefined || !delta) return undefined;
   const isExact = [start, limit, delta].every(Number.isSafeInteger) && Math.abs(limit - start) * error < 1;
   const quotient = (limit - start) / delta;

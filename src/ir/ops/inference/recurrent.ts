@@ -58,5 +58,6 @@ export const recurrentRules: InferenceRules = {
   RNN: standard,
   GRU: standard,
   LSTM: standard,
+  'com.microsoft:AttnLSTM': standard,
   'com.microsoft:DynamicQuantizeLSTM': dynamicallyQuantized,
 };

@@ -1,5 +1,6 @@
 import { attentionRules } from './attention.js';
 import { castRules } from './cast.js';
+import { causalConvolutionRules } from './causal_convolution.js';
 import { concatRules } from './concat.js';
 import type { InferenceRule, InferenceRules } from './context.js';
 import { controlFlowRules } from './control_flow.js';
@@ -13,17 +14,22 @@ import { fusedAttentionRules } from './fused_attention.js';
 import { fusedElementwiseRules } from './fused_elementwise.js';
 import { fusedMatmulRules } from './fused_matmul.js';
 import { fusedNormalizationRules } from './fused_normalization.js';
+import { gatedAttentionRules } from './gated_attention.js';
 import { gatherRules } from './gather.js';
+import { generationRules } from './generation.js';
+import { hashingRules } from './hashing.js';
 import { lossRules } from './losses.js';
 import { machineLearningRules } from './machine_learning.js';
 import { matmulRules } from './matmul.js';
 import { nonMaxSuppressionRules } from './non_max_suppression.js';
 import { normalizationRules } from './normalization.js';
 import { padRules } from './pad.js';
+import { pairwiseRules } from './pairwise.js';
 import { poolingRules } from './pooling.js';
 import { projectedAttentionRules } from './projected_attention.js';
 import { quantizationRules } from './quantization.js';
 import { quantizedElementwiseRules } from './quantized_elementwise.js';
+import { quantizedGatherRules } from './quantized_gather.js';
 import { randomRules } from './random.js';
 import { rangeRules } from './range.js';
 import { recurrentRules } from './recurrent.js';
@@ -45,6 +51,7 @@ import { textRules } from './text.js';
 import { tokenPackingRules } from './token_packing.js';
 import { trainingRules } from './training.js';
 import { transposeRules } from './transpose.js';
+import { unfoldRules } from './unfold.js';
 
 /** One line a family of operators. */
 const families: readonly InferenceRules[] = [
@@ -94,6 +101,13 @@ const families: readonly InferenceRules[] = [
   nonMaxSuppressionRules,
   trainingRules,
   tokenPackingRules,
+  causalConvolutionRules,
+  gatedAttentionRules,
+  generationRules,
+  hashingRules,
+  pairwiseRules,
+  quantizedGatherRules,
+  unfoldRules,
 ];
 
 const rules = new Map<string, InferenceRule>(families.flatMap((family) => Object.entries(family)));

@@ -1,6 +1,5 @@
-import { asDim, type Dim, floorDiv, formatDim, mod, product, provablyDifferent } from '../../dim.js';
-import { formatShape } from '../../value_type.js';
-
+import { asDim, type Dim, type Expr, floorDiv, formatDim, mod, product, provablyDifferent } from '../../dim.js';
+import { formatShape, type Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 import { unknownShape } from './rank.js';
 import { agreedSize, attributeSize } from './sizes.js';
@@ -12,6 +11,8 @@ export const samplingRules: InferenceRules = {
   Col2Im: col2Im,
   RoiAlign: roiAlign,
   MaxRoiPool: maxRoiPool,
+  'com.microsoft:GridSample': gridSample,
+  'com.microsoft:CropAndResize': cropAndResize,
 };
 
 /** [N, d, d + 1] and the size [N, C, …] => [N, …, d] for d = 2 or 3 */
@@ -91,10 +92,25 @@ function vectorLength(context: InferenceContext, index: number): Dim | undefined
 
 /** [N, C, H, W] at [R, 4] => [R, C, output_height, output_width] */
 function roiAlign(context: InferenceContext): void {
+  indexedRegions(context, [context.int('output_height', 1), context.int('output_width', 1)]);
+}
+
+/** [N, C, H, W] at [R, 4], each resized to the two elements of input 3 => [R, C, height, width] */
+function cropAndResize(context: InferenceContext): void {
+  const size = context.content(3)?.elements;
+  if (size !== undefined && size.length !== 2) {
+    context.setTensor(0, context.dtype(0));
+    context.fail('infer/rank', `crops have a height and a width, not ${size.length} sizes`);
+  } else indexedRegions(context, size);
+}
+
+/** Input 2 says of which image each region is. */
+function indexedRegions(context: InferenceContext, pooled: Pooled | undefined): void {
   const regions = agreedSize([context.shape(1)?.[0], context.shape(2)?.[0]]);
-  const pooled = [context.int('output_height', 1), context.int('output_width', 1)];
-  if (regions === 'conflict') context.fail('infer/batch', 'there are not as many regions as indices of their images');
-  else pooledRegions(context, regions, pooled);
+  if (regions === 'conflict') {
+    context.setTensor(0, context.dtype(0));
+    context.fail('infer/batch', 'there are not as many regions as indices of their images');
+  } else pooledRegions(context, regions, pooled);
 }
 
 /** [N, C, H, W] at [R, 5] => [R, C, …pooled_shape] */
@@ -102,22 +118,23 @@ function maxRoiPool(context: InferenceContext): void {
   pooledRegions(context, context.shape(1)?.[0], context.ints('pooled_shape', undefined));
 }
 
-function pooledRegions(
-  context: InferenceContext,
-  regions: Dim | undefined,
-  pooled: readonly number[] | undefined,
-): void {
+type Pooled = readonly (Expr | undefined)[];
+
+function pooledRegions(context: InferenceContext, regions: Dim | undefined, pooled: Pooled | undefined): void {
   const dtype = context.dtype(0);
   const image = context.shape(0);
   const areas = context.shape(1);
   context.setTensor(0, dtype);
-  if (pooled !== undefined && (pooled.length !== 2 || pooled.some((size) => size < 0))) {
-    context.fail('infer/negative-size', `regions cannot be pooled to [${pooled}]`);
+  if (pooled !== undefined && (pooled.length !== 2 || pooled.some((size) => typeof size === 'number' && size < 0))) {
+    context.fail('infer/negative-size', 'regions are pooled to two sizes, none of them below 0');
     return;
   }
   if ((image !== undefined && image.length !== 4) || (areas !== undefined && areas.length !== 2)) {
     context.fail('infer/rank', `regions ${formatShape(areas)} do not fit ${formatShape(image)}`);
     return;
   }
-  context.setTensor(0, dtype, [regions, image?.[1], ...(pooled?.map(attributeSize) ?? [undefined, undefined])]);
+  context.setTensor(0, dtype, [regions, image?.[1], ...pooledShape(pooled)]);
 }
+
+const pooledShape = (pooled: Pooled | undefined): Shape =>
+  pooled?.map((size) => (typeof size === 'number' ? attributeSize(size) : asDim(size))) ?? [undefined, undefined];

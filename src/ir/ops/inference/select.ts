@@ -6,7 +6,12 @@ import type { InferenceContext, InferenceRules } from './context.js';
 import { shapeSize } from './shape_size.js';
 
 /** Operators whose number of results depends on the data. */
-export const selectRules: InferenceRules = { Compress: inferCompress, NonZero: inferNonZero, Unique: inferUnique };
+export const selectRules: InferenceRules = {
+  Compress: inferCompress,
+  NonZero: inferNonZero,
+  Unique: inferUnique,
+  'com.microsoft:Unique': inferUniqueInOrder,
+};
 
 /** Without an axis, of the flattened input. */
 function inferCompress(context: InferenceContext): void {
@@ -57,6 +62,16 @@ function inferUnique(context: InferenceContext): void {
   if (shape === undefined || axis === 'conflict') return;
   context.setTensor(0, dtype, axis === undefined ? [undefined] : shape.with(axis, undefined));
   context.setTensor(2, 'int64', [axis === undefined ? asDim(shapeSize(shape)) : shape[axis]]);
+}
+
+/** Of a vector: the values, which of them stands where, and how often each does. */
+function inferUniqueInOrder(context: InferenceContext): void {
+  const shape = context.shape(0);
+  context.setTensor(0, context.dtype(0), [undefined]);
+  for (const index of [1, 2]) context.setTensor(index, 'int64', [undefined]);
+  if (shape === undefined) return;
+  if (shape.length !== 1) context.fail('infer/rank', `Unique takes a vector, not ${formatShape(shape)}`);
+  else context.setTensor(1, 'int64', [shape[0]]);
 }
 
 /** The axis made positive; undefined where none is given. Where the rank is not known any counts as out of range. */

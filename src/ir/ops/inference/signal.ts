@@ -73,6 +73,35 @@ function stft(context: InferenceContext): void {
   context.setTensor(0, dtype, [shape?.[0], asDim(frames), asDim(bins), 2]);
 }
 
+/** […, n] for even n => […, n / 2 + 1, 2]. Of a signal of several axes only the rank is stated. */
+function realTransform(context: InferenceContext): void {
+  const signal = realSignal(context, 1);
+  if (signal === undefined) return;
+  const { shape, axes } = signal;
+  const bins = axes === 1 ? [...shape.slice(0, -1), asDim(oneSided(shape.at(-1)))] : shape.map(() => undefined);
+  context.setTensor(0, context.dtype(0), [...bins, 2]);
+}
+
+/** […, n / 2 + 1, 2] => […, n] */
+function realTransformInverse(context: InferenceContext): void {
+  const signal = realSignal(context, 2);
+  if (signal === undefined) return;
+  const bins = signal.shape.slice(0, -1);
+  const length = asDim(mul(2, sub(bins.at(-1), 1)));
+  const shape = signal.axes === 1 ? bins.with(-1, length) : bins.map(() => undefined);
+  context.setTensor(0, context.dtype(0), shape);
+}
+
+/** The shape of input 0 and how many axes the signal has in it; undefined, and reported, below `least` axes. */
+function realSignal(context: InferenceContext, least: number): { shape: Shape; axes: number } | undefined {
+  const shape = context.shape(0);
+  context.setTensor(0, context.dtype(0));
+  if (shape === undefined) return undefined;
+  if (shape.length >= least) return { shape, axes: context.int('signal_ndim', 1) };
+  context.fail('infer/rank', `${context.node.opType} takes ${least} axes or more, not ${shape.length}`);
+  return undefined;
+}
+
 const oneSided = (length: Expr | undefined): Expr | undefined => add(floorDiv(length, 2), 1);
 
 /** [height, width, channels] */
@@ -96,4 +125,6 @@ export const signalRules: InferenceRules = {
   DFT: dft,
   STFT: stft,
   ImageDecoder: imageDecoder,
+  'com.microsoft:Rfft': realTransform,
+  'com.microsoft:Irfft': realTransformInverse,
 };

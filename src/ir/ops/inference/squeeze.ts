@@ -6,7 +6,11 @@ import type { InferenceContext, InferenceRules } from './context.js';
 import { maxRank, unknownShape } from './rank.js';
 
 /** Operators that take axes of size 1 out, and put them in. */
-export const squeezeRules: InferenceRules = { Squeeze: inferSqueeze, Unsqueeze: inferUnsqueeze };
+export const squeezeRules: InferenceRules = {
+  Squeeze: inferSqueeze,
+  Unsqueeze: inferUnsqueeze,
+  'com.microsoft:ExpandDims': inferExpandDims,
+};
 
 /** Axes are an attribute before 13, since then input 1. */
 const isOld = (context: InferenceContext): boolean => context.opset < 13;
@@ -83,6 +87,21 @@ function inferUnsqueeze(context: InferenceContext): void {
     context,
     Array.from({ length: rank }, (_, axis) => (inserted.has(axis) ? 1 : rest.next().value)),
   );
+}
+
+/** One axis of size 1, put in where a scalar says, counted from the end where that is below 0. */
+function inferExpandDims(context: InferenceContext): void {
+  const shape = context.shape(0);
+  const given = context.numbers(1)?.[0];
+  context.setTensor(0, context.dtype(0));
+  if (shape === undefined || shape.length >= maxRank) return;
+  if (given === undefined) {
+    context.setTensor(0, context.dtype(0), shape.length === 0 ? [1] : unknownShape(shape.length + 1));
+    return;
+  }
+  const axis = normalAxis(given, shape.length + 1);
+  if (axis === undefined) context.fail('infer/axis', `axis ${given} cannot be put into ${formatShape(shape)}`);
+  else setView(context, shape.toSpliced(axis, 0, 1));
 }
 
 function setView(context: InferenceContext, shape: Shape): void {

@@ -69,14 +69,14 @@ function linearAttention(context: InferenceContext): void {
 }
 
 /** The shape of an input; reported where it has another rank. */
-function ofRank(context: InferenceContext, index: number, rank: number): Shape | undefined | 'conflict' {
+export function ofRank(context: InferenceContext, index: number, rank: number): Shape | undefined | 'conflict' {
   const shape = context.shape(index);
   if (shape === undefined || shape.length === rank) return shape;
   context.fail('infer/rank', `input ${index} has rank ${rank}, not ${formatShape(shape)}`);
   return 'conflict';
 }
 
-function agreed(
+export function agreed(
   context: InferenceContext,
   what: string,
   sizes: readonly (Dim | undefined)[],

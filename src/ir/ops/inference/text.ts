@@ -42,10 +42,33 @@ function tfIdfVectorizer(context: InferenceContext): void {
   context.setTensor(0, 'float', shape.length === 1 ? [size] : [shape[0], size]);
 }
 
+/** [C] => [C, n], [N, C] => [N, C, n] where n tokens are the most of any string. Without strings the shape stays. */
+function tokenizer(context: InferenceContext): void {
+  const shape = context.shape(0);
+  context.setTensor(0, 'string');
+  if (shape === undefined) return;
+  if (shape.length !== 1 && shape.length !== 2) {
+    context.fail('infer/rank', `Tokenizer takes [C] or [N, C], not ${formatShape(shape)}`);
+  } else if (shape.every((size) => provablyAtLeast(size, 1))) context.setTensor(0, 'string', [...shape, undefined]);
+}
+
+/** Words of characters [words, characters] by kernels [size, 1, window, characters' size] => [words, size] */
+function wordEmbedding(context: InferenceContext): void {
+  const dtype = context.dtype(1);
+  const words = context.shape(0);
+  const kernels = context.shape(1);
+  context.setTensor(0, dtype);
+  if ((words !== undefined && words.length !== 2) || (kernels !== undefined && kernels.length !== 4)) {
+    context.fail('infer/rank', `kernels ${formatShape(kernels)} do not fit words ${formatShape(words)}`);
+  } else context.setTensor(0, dtype, [words?.[0], kernels?.[0]]);
+}
+
 export const textRules: InferenceRules = {
   StringConcat: (context) => inferBroadcast(context, 'string'),
   StringNormalizer: stringNormalizer,
   StringSplit: stringSplit,
   RegexFullMatch: (context) => context.setTensor(0, 'bool', context.shape(0)),
   TfIdfVectorizer: tfIdfVectorizer,
+  'com.microsoft:Tokenizer': tokenizer,
+  'com.microsoft:WordConvEmbedding': wordEmbedding,
 };
