@@ -8,10 +8,11 @@ import { formatTable } from '../src/cli/table.js';
 import { calibrationBench } from './calibration.js';
 import { commandBench } from './command.js';
 import { externalDataBench } from './external_data.js';
+import { inferenceBench } from './inference.js';
 import { int8Bench } from './int8.js';
 import type { Bench, Measurement } from './measurement.js';
 
-const benches: readonly Bench[] = [int8Bench, calibrationBench, externalDataBench, commandBench];
+const benches: readonly Bench[] = [int8Bench, calibrationBench, externalDataBench, commandBench, inferenceBench];
 
 const { values } = parseArgs({
   options: {
