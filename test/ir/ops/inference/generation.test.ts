@@ -3,7 +3,7 @@ import { intAttribute } from '../../../../src/ir/attribute.js';
 import { symbol } from '../../../../src/ir/dim.js';
 import type { Editor } from '../../../../src/ir/editor.js';
 import type { Node } from '../../../../src/ir/graph.js';
-import { int64Tensor, type Tensor, tensorFromData } from '../../../../src/ir/tensor.js';
+import { floatTensor, int64Tensor, type Tensor, tensorFromData } from '../../../../src/ir/tensor.js';
 import { tensorType } from '../../../../src/ir/value_type.js';
 import { ModelBuilder, randomTensor } from '../../../build_model.js';
 import { inferAndRun, type RunInput } from './infer_and_run.js';
@@ -47,22 +47,26 @@ function giveDecoder(node: Node, editor: Editor): void {
 }
 
 describe('text written token by token, as ONNX Runtime computes it', () => {
-  const run = (opType: string) => inferAndRun(opType, [prompt, wanted.longest], { attributes, prepare: giveDecoder });
+  const run = (opType: string, inputs: readonly RunInput[] = [], outputs = 1) =>
+    inferAndRun(opType, [prompt, wanted.longest, ...inputs], { attributes, outputs, prepare: giveDecoder });
 
   it('is as long as it may get at most', async () => {
     expect(await run('GreedySearch')).toEqual({ types: ['int32[B, 8]'], wrong: [] });
     expect(await run('Sampling')).toEqual({ types: ['int32[B, 8]'], wrong: [] });
+  });
+
+  it('has scores of the results and of every step of a beam search', async () => {
+    const given = [int32([1]), wanted.beams, wanted.results, floatTensor([1]), floatTensor([1])];
+    expect(await run('BeamSearch', given, 3)).toEqual({
+      types: ['int32[B, 1, 8]', 'float[B, 1]', 'float[8 - S, B, 2, 10]'],
+      wrong: [],
+    });
   });
 });
 
 describe('text written token by token, by its documentation', () => {
   const infer = (opType: string, inputs: readonly Given[], outputs: number) =>
     inferOne(opType, inputs, { domain: 'com.microsoft', outputs, attributes }).types;
-
-  it('has scores of the results and of every step of a beam search', () => {
-    const given = [typed('int32', ['B', 'S']), wanted.longest, null, wanted.beams, wanted.results, typed('float', [1])];
-    expect(infer('BeamSearch', given, 3)).toEqual(['int32[B, 1, 8]', 'float[B, 1]', 'float[8 - S, B, 2, 10]']);
-  });
 
   it('has the attention of the chosen heads of Whisper', () => {
     const features = typed('float', ['B', 80, 'F']);
