@@ -1,5 +1,6 @@
 import { fuseGelu, fuseTanhGelu } from './fuse/activation/fuse_gelu.js';
 import { fuseMultiHeadAttention } from './fuse/attention/fuse_multi_head_attention.js';
+import { fuseRotaryEmbedding } from './fuse/attention/fuse_rotary_embedding.js';
 import { raiseOpset } from './fuse/raise_opset.js';
 import { fuseAffineConv, fuseConvAffine } from './fuse/weights/fuse_conv_affine.js';
 import { fuseConvBatchnorm } from './fuse/weights/fuse_conv_batchnorm.js';
@@ -19,7 +20,7 @@ const fuseIntoWeights = rewritePass(
 );
 
 /** Rules that make one operator of several; where two can start at the same node, the one that takes more comes first. */
-const operatorFusions = [fuseMultiHeadAttention, fuseGelu, fuseTanhGelu] as const;
+const operatorFusions = [fuseMultiHeadAttention, fuseRotaryEmbedding, fuseGelu, fuseTanhGelu] as const;
 
 const fuseOperators = rewritePass(
   'fuse-operators',
