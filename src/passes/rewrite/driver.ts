@@ -1,5 +1,7 @@
-import { type Graph, type Node, opsetVersion, type Value } from '../../ir/graph.js';
+import { InvariantError } from '../../ir/diagnostic.js';
+import { type Graph, type Node, opsetVersion, rootGraph, type Value } from '../../ir/graph.js';
 import { mergeTypes } from '../../ir/ops/inference/merge.js';
+import { latestOpset } from '../../ir/ops/operator_schema.js';
 import { typesEqual, type ValueType } from '../../ir/value_type.js';
 import { definePass, type Pass, type PassContext } from '../pass.js';
 import { MatchState } from './match_state.js';
@@ -74,7 +76,10 @@ function applyAt(rewrite: AnyRewrite, root: Node, context: PassContext): readonl
   }
   context.fired(rewrite.name, root);
   const readers = replacements.flatMap((_, index) => readersOf(root.outputs[index] ?? null));
-  for (const draft of build.drafts) context.editor.attach(draft, root);
+  for (const draft of build.drafts) {
+    importDomain(draft, context);
+    context.editor.attach(draft, root);
+  }
   for (const [index, replacement] of replacements.entries()) {
     const output = root.outputs[index];
     if (replacement !== null && output != null) splice(output, replacement, context);
@@ -85,6 +90,14 @@ function applyAt(rewrite: AnyRewrite, root: Node, context: PassContext): readonl
 }
 
 type Found = { readonly match: unknown; readonly nodes: readonly Node[] };
+
+/** A node of a domain that nothing used so far needs its import; functions have imports of their own. */
+function importDomain({ graph, domain }: Node, { editor }: PassContext): void {
+  if (opsetVersion(graph, domain) !== undefined) return;
+  const version = latestOpset(domain);
+  if (version === undefined) throw new InvariantError(`no opset of the domain "${domain}" is known`);
+  editor.setOpsetImport(domain, version, rootGraph(graph).ownerFunction);
+}
 
 /** A match at `root` that nothing speaks against but, it may be, the opset. */
 export function findAt(rewrite: AnyRewrite, root: Node, context: PassContext): Found | undefined {
