@@ -9,7 +9,7 @@ type Equation = { readonly terms: readonly string[]; readonly result: string };
 const term = /^[A-Za-z]*\.?[A-Za-z]*$/;
 
 /** Without `->`, the result has the letters that stand once, in the order of ASCII, behind an ellipsis. */
-function parseEquation(text: string): Equation | undefined {
+export function parseEquation(text: string): Equation | undefined {
   if (text.replaceAll('...', '').includes('.')) return undefined;
   const plain = text.replaceAll(' ', '').replaceAll('...', '.');
   const [left = '', right, ...more] = plain.split('->');
@@ -29,7 +29,7 @@ function parseEquation(text: string): Equation | undefined {
 }
 
 /** The sizes one operand gives each letter, and those of its ellipsis; undefined where they do not fit its shape. */
-function sizesOfTerm(
+export function sizesOfTerm(
   text: string,
   shape: Shape,
 ): { letters: ReadonlyMap<string, Dim | undefined>; ellipsis: Shape } | undefined {

@@ -110,6 +110,22 @@ export class Inference {
     return count;
   }
 
+  /** A node as its operator's rule sees it, to be asked only: what is set there goes nowhere. */
+  contextOf(node: Node): InferenceContext {
+    this.inferNode(node);
+    const opset = opsetVersion(node.graph, node.domain) ?? 1;
+    return new InferenceContext(node, opset, this.resolveAttributes(node), this.hostFor(node));
+  }
+
+  /**
+   * The inference of the body of the function that a node calls, as this call sees it; undefined where the node calls
+   * none, or where calls nest too deep or are too many to be followed.
+   */
+  bodyOf(node: Node): Inference | undefined {
+    const fn = calledFunction(node);
+    return fn && this.callBody(this.contextOf(node), fn)?.body;
+  }
+
   /** Infers what `value` depends on, producers first, without recursion over the length of the graph. */
   private demand(value: Value): void {
     if (this.types.has(value)) return;
@@ -241,21 +257,30 @@ export class Inference {
   }
 
   private inferCall(context: InferenceContext, fn: ModelFunction): void {
-    const { depth, budget } = this.frame;
-    budget.nodes -= fn.graph.nodes.size;
-    if (depth >= maxCallDepth || budget.nodes < 0) {
+    const call = this.callBody(context, fn);
+    if (call === undefined) {
       context.fail('infer/recursive-function', 'functions call each other too deep or too often to be followed');
       return;
     }
+    for (const [index, output] of call.outputs.entries()) {
+      context.setType(index, output.type);
+      context.setContent(index, output.content);
+    }
+    this.diagnostics.push(...call.body.diagnostics);
+  }
+
+  private callBody(
+    context: InferenceContext,
+    fn: ModelFunction,
+  ): { readonly body: Inference; readonly outputs: readonly InferredOutput[] } | undefined {
+    const { depth, budget } = this.frame;
+    budget.nodes -= fn.graph.nodes.size;
+    if (depth >= maxCallDepth || budget.nodes < 0) return undefined;
     const attributes = new Map([...fn.attributeDefaults, ...context.attributes]);
     const body = new Inference(this.model, { attributes, depth: depth + 1, budget });
     const inputs = fn.graph.inputs.map((_, index) => context.type(index));
     const contents = fn.graph.inputs.map((_, index) => context.content(index));
-    for (const [index, output] of body.inferSubgraph(fn.graph, inputs, contents).entries()) {
-      context.setType(index, output.type);
-      context.setContent(index, output.content);
-    }
-    this.diagnostics.push(...body.diagnostics);
+    return { body, outputs: body.inferSubgraph(fn.graph, inputs, contents) };
   }
 
   private report(node: Node, code: string, message: string): void {

@@ -84,14 +84,14 @@ function runBody(
   return context.inferGraph(body, types, contents);
 }
 
-type Trips = {
+export type Trips = {
   readonly count: Dim | undefined;
   /** Whether there is certainly an iteration. */
   readonly some: boolean;
 };
 
-/** `goesOn`: the condition that comes out of each iteration. */
-function countTrips(context: InferenceContext, goesOn: Content | undefined): Trips {
+/** How often the body runs; `goesOn` is the condition that comes out of each iteration. */
+export function countTrips(context: InferenceContext, goesOn: Content | undefined): Trips {
   const first = context.has(1) ? scalar(context.content(1)) : 1;
   const limit = scalar(context.content(0));
   const most = upperBound(limit);
