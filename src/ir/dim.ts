@@ -18,6 +18,7 @@ export {
   neg,
   product,
   sub,
+  sum,
   truncDiv,
 } from './dim/arithmetic.js';
 export { broadcastAll, broadcastDims } from './dim/broadcast.js';

@@ -26,6 +26,18 @@ export function add(a: Operand, b: Operand): Operand {
   return a === undefined || b === undefined ? undefined : exprOf(addTerms(termsOf(a), termsOf(b)));
 }
 
+/** The sum; 0 for no parts. Many parts are added faster at once than one by one. */
+export function sum(parts: Iterable<Operand>): Operand {
+  let numbers = 0;
+  let terms: readonly Term[] = [];
+  for (const part of parts) {
+    if (part === undefined) return undefined;
+    if (typeof part === 'number' && Number.isSafeInteger(numbers + part)) numbers += part;
+    else terms = addTerms(terms, termsOf(part));
+  }
+  return add(terms.length === 0 ? 0 : exprOf(terms), numbers);
+}
+
 export function sub(a: Operand, b: Operand): Operand {
   if (typeof a === 'number' && typeof b === 'number' && Number.isSafeInteger(a - b)) return a - b;
   return a === undefined || b === undefined ? undefined : exprOf(subtractTerms(termsOf(a), termsOf(b)));

@@ -1,9 +1,9 @@
-import { max } from '../../dim.js';
+import { max, sum } from '../../dim.js';
 import type { Graph } from '../../graph.js';
 import type { Inference } from '../inference/inference.js';
 import { countTrips } from '../inference/loop.js';
 import { type CostContext, type CostMetric, type Count, type NodeCost, unknownCost } from './cost.js';
-import { plus, times } from './extent.js';
+import { times } from './extent.js';
 
 /** Prices all nodes of a graph together. */
 export type PriceGraph = (graph: Graph, inference: Inference) => NodeCost;
@@ -55,5 +55,5 @@ export const subgraphCosts: Readonly<Record<string, SubgraphRule>> = { If: branc
 
 /** The sum of costs; a metric that one of them does not know is unknown. */
 export function sumCosts(costs: readonly NodeCost[]): NodeCost {
-  return eachMetric((metric) => plus(...costs.map((cost) => cost[metric])));
+  return eachMetric((metric) => sum(costs.map((cost) => cost[metric])));
 }

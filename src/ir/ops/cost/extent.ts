@@ -1,5 +1,5 @@
 import { dataTypeBits } from '../../data_type.js';
-import { add, ceilDiv, mul, product } from '../../dim.js';
+import { ceilDiv, mul, product, sum } from '../../dim.js';
 import type { Node, Value } from '../../graph.js';
 import type { Shape, ValueType } from '../../value_type.js';
 import type { Inference } from '../inference/inference.js';
@@ -10,7 +10,7 @@ import type { CostContext, Count } from './cost.js';
 export const times = (...factors: readonly Count[]): Count => (factors.includes(0) ? 0 : product(factors));
 
 /** The sum; undefined where one part is. */
-export const plus = (...parts: readonly Count[]): Count => parts.reduce((sum, part) => add(sum, part), 0);
+export const plus = (...parts: readonly Count[]): Count => sum(parts);
 
 export const elementsOf = (shape: Shape | undefined): Count => shape && shapeSize(shape);
 

@@ -1,4 +1,4 @@
-import { add, type Expr, substitute } from '../../dim.js';
+import { type Expr, substitute, sum } from '../../dim.js';
 import type { Model, Node } from '../../graph.js';
 import type { Inference } from '../inference/inference.js';
 import { eachMetric } from './control_flow.js';
@@ -31,11 +31,7 @@ export const bindModelCost = (cost: ModelCost, sizes: ReadonlyMap<string, Expr>)
   total(cost.nodes.map(({ node, cost: each }) => ({ node, cost: bindCost(each, sizes) })));
 
 function total(nodes: ModelCost['nodes']): ModelCost {
-  const sumOf = (metric: CostMetric): Expr | undefined => {
-    let sum: Expr | undefined = 0;
-    for (const { cost } of nodes) if (cost[metric] !== undefined) sum = add(sum, cost[metric]);
-    return sum;
-  };
+  const sumOf = (metric: CostMetric): Expr | undefined => sum(nodes.flatMap(({ cost }) => cost[metric] ?? []));
   const unknownOf = (metric: CostMetric): Node[] =>
     nodes.flatMap(({ node, cost }) => (cost[metric] === undefined ? [node] : []));
   return {
