@@ -5,6 +5,7 @@ export { compareModels } from './compare_models.js';
 export { type Config, defineConfig } from './config.js';
 export { type Check, CheckFailedError, type CheckOptions } from './evaluate/check.js';
 export type { Comparison, OutputComparison } from './evaluate/compare.js';
+export { type CostOptions, type CostSummary, summarizeCost } from './evaluate/cost_summary.js';
 export type { OutputError } from './evaluate/output_error.js';
 export { type ModelSummary, summarizeModel } from './evaluate/summary.js';
 export { type ExplainOptions, type Explanation, explain, type Rule, rules } from './explain.js';

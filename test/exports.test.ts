@@ -30,6 +30,7 @@ it('exports exactly the public API', () => {
     'runPipeline',
     'saveModel',
     'simplifyPipeline',
+    'summarizeCost',
     'summarizeModel',
     'targets',
     'verifyModel',

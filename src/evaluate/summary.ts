@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { constantNodeTensor } from '../ir/constant.js';
 import { calledFunction, type Model } from '../ir/graph.js';
 import { isOpaque } from '../ir/ops/traits.js';
+import { elementCount, type Tensor } from '../ir/tensor.js';
 import { modelGraphs } from '../ir/traversal.js';
 import { formatType } from '../ir/value_type.js';
 
@@ -21,9 +22,13 @@ export type ModelSummary = {
   /** Of initializers and Constant nodes. */
   readonly weightBytes: number;
   readonly weightBytesByType: Readonly<Record<string, number>>;
+  /** Elements of those constants, without int64, uint64, bool and strings: these are shapes, indices and flags. */
+  readonly parameters: number;
   /** Operators that no schema here describes: left as they are. */
   readonly unknownOperators: readonly string[];
 };
+
+const notParameters: ReadonlySet<string> = new Set(['int64', 'uint64', 'bool', 'string']);
 
 export function summarizeModel(model: Model): ModelSummary {
   const operators = new Map<string, number>();
@@ -32,11 +37,13 @@ export function summarizeModel(model: Model): ModelSummary {
   let nodes = 0;
   let graphs = 0;
   let initializers = 0;
+  let parameters = 0;
   for (const graph of modelGraphs(model)) {
     graphs += 1;
     initializers += graph.initializers.size;
-    const addBytes = ({ dtype, byteLength }: { readonly dtype: string; readonly byteLength: number }) => {
+    const addBytes = ({ dtype, dims, byteLength }: Pick<Tensor, 'dtype' | 'dims' | 'byteLength'>) => {
       byType.set(dtype, (byType.get(dtype) ?? 0) + byteLength);
+      if (!notParameters.has(dtype)) parameters += elementCount(dims);
     };
     for (const { initializer } of graph.initializers) if (initializer !== null) addBytes(initializer);
     for (const node of graph.nodes) {
@@ -65,6 +72,7 @@ export function summarizeModel(model: Model): ModelSummary {
     initializers,
     weightBytes: [...byType.values()].reduce((sum, bytes) => sum + bytes, 0),
     weightBytesByType: sortedByCount(byType),
+    parameters,
     unknownOperators: [...unknown].sort(),
   };
 }

@@ -53,9 +53,14 @@ export function mul(a: Operand, b: Operand): Operand {
 
 /** The product; 1 for no factors. */
 export function product(factors: Iterable<Operand>): Operand {
+  // Numbers first: they take no allocation, and every product with an expression does.
+  let numbers: Operand = 1;
   let result: Operand = 1;
-  for (const factor of factors) result = mul(result, factor);
-  return result;
+  for (const factor of factors) {
+    if (typeof factor === 'number') numbers = mul(numbers, factor);
+    else result = mul(result, factor);
+  }
+  return mul(result, numbers);
 }
 
 /**

@@ -95,8 +95,7 @@ const slice: Rule = (node, opset) => {
   return place !== undefined && isNamed ? { kind: 'axes', data: [0], place, keepsRank: true } : undefined;
 };
 
-const split: Rule = (node, opset) =>
-  opset < 2 ? undefined : alongAxes(attribute('axis', 0))(node, opset);
+const split: Rule = (node, opset) => (opset < 2 ? undefined : alongAxes(attribute('axis', 0))(node, opset));
 
 const operators: Readonly<Record<string, Rule>> = {
   ReduceL1: reduction,
