@@ -292,4 +292,35 @@ describe('onnxopt inspect', () => {
     const json: unknown = JSON.parse(runCli(['inspect', digits, '--json']).stdout);
     expect(json).toMatchObject({ nodes: 33, opsets: { 'ai.onnx': 17 }, operators: { Conv: 9 }, unknownOperators: [] });
   });
+
+  it('shows what a run takes, in the open dimensions of the inputs', () => {
+    const { stdout } = runCli(['inspect', digits, '--top', '2']);
+    expect(stdout).toMatch(/multiply-accumulates +112847104·N/);
+    expect(stdout).toContain('302,634 parameters');
+    expect(stdout).toMatch(/\/residual\/first\/conv\/Conv +Conv +28901376·N/);
+    expect(stdout).not.toContain('/mix/conv/Conv');
+    const json = JSON.parse(runCli(['inspect', digits, '--json']).stdout);
+    expect(json).toMatchObject({ parameters: 302_634, cost: { macs: '112847104*N', unknown: { macs: [] } } });
+    expect(json.cost.largest).toHaveLength(10);
+  });
+
+  it('shows numbers where --dim gives the dimensions sizes', () => {
+    const { stdout } = runCli(['inspect', digits, '--dim', 'N=2']);
+    expect(stdout).toMatch(/multiply-accumulates +225,694,208/);
+    const json = JSON.parse(runCli(['inspect', digits, '--dim', 'N=2', '--json']).stdout);
+    expect(json.cost.macs).toBe(225_694_208);
+    expect(json.inputs[0].type).toBe('float[N, 1, 28, 28]');
+  });
+
+  it('refuses sizes that it cannot use', () => {
+    for (const [value, message] of [
+      ['M=2', 'usage/unknown-dimension'],
+      ['N=-1', 'whole number'],
+      ['N', 'batch=1'],
+    ] as const) {
+      const { code, stderr } = runCli(['inspect', digits, '--dim', value]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(message);
+    }
+  });
 });

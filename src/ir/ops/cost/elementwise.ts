@@ -72,6 +72,7 @@ const otherRules: CostRules = {
 function rotary(context: CostContext): Work {
   const turned = context.input.int('rotary_embedding_dim', 0);
   if (turned === 0) return perResult(3)(context);
+  if (turned < 0) return { macs: 0, elementOps: undefined };
   const shape = context.input.shape(0);
   const heads = shape?.length === 4 ? 1 : context.input.int('num_heads', 0);
   const vectors = heads > 0 ? times(elementsOf(shape?.slice(0, -1)), heads) : undefined;

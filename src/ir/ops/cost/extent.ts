@@ -4,6 +4,7 @@ import type { Node, Value } from '../../graph.js';
 import type { Shape, ValueType } from '../../value_type.js';
 import type { Inference } from '../inference/inference.js';
 import { shapeSize } from '../inference/shape_size.js';
+import { attributeSize } from '../inference/sizes.js';
 import type { CostContext, Count } from './cost.js';
 
 /** The product, 0 where one factor is, whatever the others are. */
@@ -17,6 +18,12 @@ export const elementsOf = (shape: Shape | undefined): Count => shape && shapeSiz
 export const inputElements = (context: CostContext, index = 0): Count => elementsOf(context.input.shape(index));
 
 export const outputElements = (context: CostContext, index = 0): Count => elementsOf(context.output(index));
+
+/** An integer attribute that is a size; undefined where it is none. */
+export function sizeAttribute({ input }: CostContext, name: string): Count {
+  const size = input.int(name, undefined);
+  return size === undefined ? undefined : attributeSize(size);
+}
 
 /** Bytes of a tensor of this type; undefined for strings, sequences and what is no dense tensor. */
 export function typeBytes(type: ValueType | undefined): Count {

@@ -2,7 +2,7 @@ import type { Dim } from '../../dim.js';
 import { agreedSize } from '../inference/sizes.js';
 import type { CostContext, CostRule, CostRules, Count } from './cost.js';
 import { activationOperations, quantizeOperations, tanhGeluOperations } from './element_operations.js';
-import { elementsOf, inputElements, outputElements, plus, times } from './extent.js';
+import { elementsOf, inputElements, outputElements, plus, sizeAttribute, times } from './extent.js';
 
 type Extra = (context: CostContext, results: Count) => Count;
 
@@ -83,7 +83,7 @@ const fusedMatMul = product(fusedInner, perResult(scaled));
 /** Weights [N, K] of a few bits are first put back to numbers, a difference and a product each. */
 const packed: CostRule = (context) => {
   const { input } = context;
-  const weights = times(input.int('K', undefined), input.int('N', undefined));
+  const weights = times(sizeAttribute(context, 'K'), sizeAttribute(context, 'N'));
   const rows = elementsOf(input.shape(0)?.slice(0, -1));
   return {
     macs: times(rows, weights),

@@ -1,6 +1,15 @@
 import type { CostContext, CostRule, CostRules, Count } from './cost.js';
 import { perInput, reduction } from './elementwise.js';
-import { inputElements, outputElements, plus, readBytes, times, typeBytes, writtenBytes } from './extent.js';
+import {
+  inputElements,
+  outputElements,
+  plus,
+  readBytes,
+  sizeAttribute,
+  times,
+  typeBytes,
+  writtenBytes,
+} from './extent.js';
 
 /** Operations for each element that goes in, and for each that comes out. */
 const reduced =
@@ -31,7 +40,7 @@ const affine = ({ input }: CostContext, scale: number, bias: number): number =>
 
 /** So many operations an element of input 0, found from the node. What is done once a row or channel is not counted. */
 const perElement =
-  (operations: (context: CostContext) => number | undefined): CostRule =>
+  (operations: (context: CostContext) => Count): CostRule =>
   (context) => ({ macs: 0, elementOps: times(inputElements(context), operations(context)) });
 
 const layerNormalization = perElement((context) => standardized + affine(context, 1, 2));
@@ -56,9 +65,8 @@ function batchNormalization({ input }: CostContext): number | undefined {
 }
 
 /** The square of each, `size` of them added up, then bias + alpha/size·sum, a power and a division. */
-function localResponse({ input }: CostContext): number | undefined {
-  const size = input.int('size', undefined);
-  return size === undefined ? undefined : 1 + size + 4;
+function localResponse(context: CostContext): Count {
+  return plus(sizeAttribute(context, 'size'), 5);
 }
 
 /** log p of the target, weighted and added up where the attributes ask for it. */

@@ -5,6 +5,8 @@ import { type DataType, dataTypes, isDataType } from '../../../../src/ir/data_ty
 import { evaluate, symbol } from '../../../../src/ir/dim.js';
 import { Editor } from '../../../../src/ir/editor.js';
 import type { Value } from '../../../../src/ir/graph.js';
+import { costMetrics, type NodeCost } from '../../../../src/ir/ops/cost/cost.js';
+import { nodeCost } from '../../../../src/ir/ops/cost/node_cost.js';
 import { Inference } from '../../../../src/ir/ops/inference/inference.js';
 import { inferenceRule } from '../../../../src/ir/ops/inference/rules.js';
 import {
@@ -117,7 +119,11 @@ const caseOf = (schema: OperatorSchema): fc.Arbitrary<Case> =>
     });
   });
 
-type Result = { readonly types: readonly (ValueType | undefined)[]; readonly clean: boolean };
+type Result = {
+  readonly types: readonly (ValueType | undefined)[];
+  readonly cost: NodeCost;
+  readonly clean: boolean;
+};
 
 /** Infers a case with its sizes as numbers, as symbols that `bindings` remembers, or unknown. */
 function infer(
@@ -157,7 +163,8 @@ function infer(
   const node = editor.insertNode({ graph, domain, opType, inputs: inputs.map(addInput), outputs, attributes });
   const inference = new Inference(editor.model);
   const types = node.outputs.map((output) => inference.typeOf(output!));
-  return { types, clean: inference.diagnostics.length === 0 };
+  const clean = inference.diagnostics.length === 0;
+  return { types, cost: nodeCost(node, inference), clean };
 }
 
 const isNegative = (type: ValueType | undefined): boolean =>
@@ -196,7 +203,7 @@ describe('every operator', () => {
     expect([...new Set(missing.map(({ name }) => name))].sort()).toEqual(['EPContext', 'Snpe']);
   });
 
-  it.each(known)('%s:%s never throws, and says the same of sizes under any name', (domain, opType) => {
+  it.each(known)('%s:%s never throws, and says the same of sizes and costs under any name', (domain, opType) => {
     const anyCase = fc.constantFrom(...operatorVersions(domain, opType)).chain(caseOf);
     const property = fc.property(anyCase, (given) => {
       const bindings = new Map<string, number>();
@@ -209,6 +216,14 @@ describe('every operator', () => {
         for (const other of [symbols, unknown]) {
           const both = `${formatType(other.types[index])} and ${formatType(type)}`;
           expect(agree(other.types[index], type, bindings), both).toBe(true);
+        }
+      }
+      for (const metric of costMetrics) {
+        const count = numbers.cost[metric];
+        if (count !== undefined) expect(count, metric).toBeGreaterThanOrEqual(0);
+        for (const { cost } of [symbols, unknown]) {
+          const value = cost[metric] === undefined ? undefined : evaluate(cost[metric], bindings);
+          if (value !== undefined && count !== undefined) expect(value, metric).toBe(count);
         }
       }
     });
