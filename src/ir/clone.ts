@@ -34,6 +34,8 @@ export type CloneGraphOptions = {
    * the caller's attributes in the place of its references this way.
    */
   readonly attribute?: (attribute: Attribute) => Attribute | undefined;
+  /** Inputs of `source` that nothing stands for: the copies leave them out where they read them. */
+  readonly omitted?: ReadonlySet<Value>;
 };
 
 /**
@@ -67,7 +69,7 @@ export function cloneGraphInto(
 
 type GraphCopy = { readonly source: Graph; readonly target: Graph };
 
-type Context = Pick<CloneGraphOptions, 'rule' | 'attribute'> & {
+type Context = Pick<CloneGraphOptions, 'rule' | 'attribute' | 'omitted'> & {
   readonly editor: Editor;
   readonly values: Map<Value, Value>;
   /** Into a model of its own, where every name stays. */
@@ -101,7 +103,7 @@ function copyInitializer(value: Value, target: Graph, context: Context): void {
 
 /** Returns the subgraphs of the copies, which are still empty. */
 function copyNodes({ source, target }: GraphCopy, context: Context, before: Node | null): GraphCopy[] {
-  const { editor, values, rule } = context;
+  const { editor, values, rule, omitted } = context;
   const subgraphs: GraphCopy[] = [];
   for (const node of source.nodes) {
     const copy = editor.insertNode(
@@ -112,7 +114,9 @@ function copyNodes({ source, target }: GraphCopy, context: Context, before: Node
         overload: node.overload,
         name: node.name,
         provenance: rule === undefined ? node.provenance : [...node.provenance, rule],
-        inputs: node.inputs.map((input) => (input === null ? null : (values.get(input) ?? input))),
+        inputs: node.inputs.map((input) =>
+          input === null || omitted?.has(input) ? null : (values.get(input) ?? input),
+        ),
         outputs: node.outputs.map((output) => (output === null ? null : { name: output.name })),
       },
       before,

@@ -403,6 +403,18 @@ export class Editor {
     this.revision += 1;
   }
 
+  /** Takes an unread output away and closes the gap: those behind it move up, as the results of If and Loop do. */
+  dropOutput(value: Value): void {
+    const data = valueData(value);
+    const node = data.producer === null ? null : this.ownNode(data.producer);
+    if (node?.outputs[data.index] !== data) throw new InvariantError(`"${value.name}" is no output of a node`);
+    this.requireUnused(data);
+    node.outputs.splice(data.index, 1);
+    for (const [index, output] of node.outputs.entries()) if (output !== null) output.index = index;
+    this.forgetValue(data);
+    this.revision += 1;
+  }
+
   /** Changes what a node computes, keeping its inputs and outputs. */
   setOperator(node: Node, operator: { domain: string; opType: string; overload?: string }): void {
     const data = this.ownNode(node);

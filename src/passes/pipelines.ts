@@ -10,8 +10,17 @@ import { constantsToInitializers } from './simplify/constants_to_initializers.js
 import { demoteConstantInputs } from './simplify/demote_constant_inputs.js';
 import { eliminateDeadNodes } from './simplify/eliminate_dead_nodes.js';
 import { eliminateIdentities } from './simplify/eliminate_identities.js';
+import { eliminateUnusedImports } from './simplify/eliminate_unused_imports.js';
 import { eliminateUnusedInitializers } from './simplify/eliminate_unused_initializers.js';
+import { eliminateUnusedOutputs } from './simplify/eliminate_unused_outputs.js';
+import { eliminateUnusedSubgraphOutputs } from './simplify/eliminate_unused_subgraph_outputs.js';
 import { foldConstants } from './simplify/fold_constants.js';
+import { hoistLoopInvariants } from './simplify/hoist_loop_invariants.js';
+import { inlineConstantIf } from './simplify/inline_constant_if.js';
+import { inlineFunctions } from './simplify/inline_functions.js';
+import { mergeCommonSubexpressions } from './simplify/merge_common_subexpressions.js';
+import { mergeDuplicateInitializers } from './simplify/merge_duplicate_initializers.js';
+import { unrollConstantLoop } from './simplify/unroll_constant_loop.js';
 
 const fuseIntoWeights = rewritePass(
   'fuse-into-weights',
@@ -33,20 +42,32 @@ const raiseOpsetForFusion = raiseOpset(operatorFusions);
 /** Fewer nodes, the same results. */
 export const simplifyPipeline: readonly PipelineStep[] = [
   { pass: demoteConstantInputs, reason: 'weights of old models are constants to what follows' },
+  { pass: inlineFunctions, reason: 'what follows looks into bodies where they are called' },
   { pass: constantsToInitializers, reason: 'one form of constants for everything that follows' },
   {
     repeat: [
       { pass: eliminateIdentities, reason: 'patterns see through to the real producers' },
       { pass: foldConstants, reason: 'what a weight is computed from becomes the weight' },
+      { pass: inlineConstantIf, reason: 'folded conditions take a branch; patterns see past it' },
+      { pass: unrollConstantLoop, reason: 'folded counts; iteration numbers become constants' },
+      { pass: hoistLoopInvariants, reason: 'loops that stay compute the same thing once' },
+      { pass: mergeCommonSubexpressions, reason: 'what was inlined and unrolled repeats itself' },
       { pass: fuseIntoWeights, reason: 'needs weights as constants' },
       { pass: raiseOpsetForFusion, reason: 'only what the rules found asks for it' },
       { pass: fuseOperators, reason: 'on what the steps before have cleaned up' },
+      { pass: eliminateUnusedSubgraphOutputs, reason: 'what fed them dies with them' },
       { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
     ],
     atMost: 8,
     reason: 'a folded constant can make an identity, and a fused weight a constant',
   },
+  { pass: eliminateUnusedOutputs, reason: 'what nobody reads need not be computed' },
+  {
+    pass: mergeDuplicateInitializers,
+    reason: 'folding leaves equal constants; shared weights would block fusions before',
+  },
   { pass: eliminateUnusedInitializers, reason: 'the bytes of constants that nobody reads any more' },
+  { pass: eliminateUnusedImports, reason: 'functions that were inlined, domains without nodes' },
 ];
 
 /** What follows the insertion of Q/DQ pairs. */
@@ -59,12 +80,21 @@ export const afterQuantizationPipeline: readonly PipelineStep[] = [
 /** Every pass, for listings. */
 export const allPasses = [
   demoteConstantInputs,
+  inlineFunctions,
   constantsToInitializers,
   eliminateIdentities,
   foldConstants,
+  inlineConstantIf,
+  unrollConstantLoop,
+  hoistLoopInvariants,
+  mergeCommonSubexpressions,
   fuseIntoWeights,
   raiseOpsetForFusion,
   fuseOperators,
+  eliminateUnusedSubgraphOutputs,
   eliminateDeadNodes,
+  eliminateUnusedOutputs,
+  mergeDuplicateInitializers,
   eliminateUnusedInitializers,
+  eliminateUnusedImports,
 ] as const;

@@ -11,6 +11,18 @@ export type OperatorTraits = {
    * each other. `unary` operators may have further inputs that are scalars or only lend their type.
    */
   readonly elementwise?: 'unary' | 'binary' | 'variadic';
+  /**
+   * Whether the two inputs can change places. `integers`: of floats 0 and −0, either may come out, by their order.
+   * With more than two inputs, the order of a sum decides its rounding.
+   */
+  readonly commutative?: 'always' | 'integers';
+  /**
+   * Has a result for all inputs of the types that its schema allows, so that computing it where it was not asked for
+   * can do no harm; for `binary` operators, whenever the shapes broadcast.
+   */
+  readonly total?: true;
+  /** Below this opset, which outputs a node has decides what it computes. */
+  readonly outputsDecideBelow?: number;
   readonly source?: ElementSource | ((node: Node) => ElementSource | undefined);
   readonly random?: 'always' | 'training';
   readonly controlFlow?: boolean;
@@ -36,7 +48,10 @@ const first = (kind: ElementSource['kind']): ElementSource => ({ kind, data: [0]
 
 const plain: OperatorTraits = {};
 const unary: OperatorTraits = { elementwise: 'unary' };
+const totalUnary: OperatorTraits = { elementwise: 'unary', total: true };
 const binary: OperatorTraits = { elementwise: 'binary' };
+const totalBinary: OperatorTraits = { elementwise: 'binary', total: true };
+const commutative: OperatorTraits = { elementwise: 'binary', total: true, commutative: 'always' };
 const random: OperatorTraits = { random: 'always' };
 const dropout: OperatorTraits = { random: 'training' };
 const controlFlow: OperatorTraits = { controlFlow: true };
@@ -80,81 +95,81 @@ const averaged: OperatorTraits = {
  */
 export const operatorTraitTable: Readonly<Record<string, Readonly<Record<string, OperatorTraits>>>> = {
   '': {
-    Abs: unary,
-    Acos: unary,
-    Acosh: unary,
-    Asin: unary,
-    Asinh: unary,
-    Atan: unary,
-    Atanh: unary,
+    Abs: totalUnary,
+    Acos: totalUnary,
+    Acosh: totalUnary,
+    Asin: totalUnary,
+    Asinh: totalUnary,
+    Atan: totalUnary,
+    Atanh: totalUnary,
     BitCast: unary,
-    BitwiseNot: unary,
+    BitwiseNot: totalUnary,
     Cast: unary,
     CastLike: unary,
-    Ceil: unary,
-    Celu: unary,
+    Ceil: totalUnary,
+    Celu: totalUnary,
     Clip: unary,
-    Cos: unary,
-    Cosh: unary,
-    Elu: unary,
-    Erf: unary,
-    Exp: unary,
-    Floor: unary,
-    Gelu: unary,
-    HardSigmoid: unary,
-    HardSwish: unary,
-    Identity: { elementwise: 'unary', source: first('rearranged') },
-    IsInf: unary,
-    IsNaN: unary,
-    LeakyRelu: unary,
-    Log: unary,
-    Mish: unary,
-    Neg: unary,
-    Not: unary,
-    Reciprocal: unary,
+    Cos: totalUnary,
+    Cosh: totalUnary,
+    Elu: totalUnary,
+    Erf: totalUnary,
+    Exp: totalUnary,
+    Floor: totalUnary,
+    Gelu: totalUnary,
+    HardSigmoid: totalUnary,
+    HardSwish: totalUnary,
+    Identity: { elementwise: 'unary', total: true, source: first('rearranged') },
+    IsInf: totalUnary,
+    IsNaN: totalUnary,
+    LeakyRelu: totalUnary,
+    Log: totalUnary,
+    Mish: totalUnary,
+    Neg: totalUnary,
+    Not: totalUnary,
+    Reciprocal: totalUnary,
     RegexFullMatch: unary,
-    Relu: unary,
-    Round: unary,
-    Selu: unary,
-    Shrink: unary,
-    Sigmoid: unary,
-    Sign: unary,
-    Sin: unary,
-    Sinh: unary,
-    Softplus: unary,
-    Softsign: unary,
-    Sqrt: unary,
-    Swish: unary,
-    Tan: unary,
-    Tanh: unary,
-    ThresholdedRelu: unary,
+    Relu: totalUnary,
+    Round: totalUnary,
+    Selu: totalUnary,
+    Shrink: totalUnary,
+    Sigmoid: totalUnary,
+    Sign: totalUnary,
+    Sin: totalUnary,
+    Sinh: totalUnary,
+    Softplus: totalUnary,
+    Softsign: totalUnary,
+    Sqrt: totalUnary,
+    Swish: totalUnary,
+    Tan: totalUnary,
+    Tanh: totalUnary,
+    ThresholdedRelu: totalUnary,
 
-    Add: binary,
-    And: binary,
+    Add: commutative,
+    And: commutative,
     BitShift: binary,
-    BitwiseAnd: binary,
-    BitwiseOr: binary,
-    BitwiseXor: binary,
+    BitwiseAnd: commutative,
+    BitwiseOr: commutative,
+    BitwiseXor: commutative,
     Div: binary,
-    Equal: binary,
-    Greater: binary,
-    GreaterOrEqual: binary,
-    Less: binary,
-    LessOrEqual: binary,
+    Equal: commutative,
+    Greater: totalBinary,
+    GreaterOrEqual: totalBinary,
+    Less: totalBinary,
+    LessOrEqual: totalBinary,
     Mod: binary,
-    Mul: binary,
-    Or: binary,
+    Mul: commutative,
+    Or: commutative,
     PRelu: binary,
     Pow: binary,
     StringConcat: binary,
-    Sub: binary,
+    Sub: totalBinary,
     SwiGLU: binary,
-    Xor: binary,
+    Xor: commutative,
 
-    Max: { elementwise: 'variadic', source: { kind: 'compared', data: 'all' } },
+    Max: { elementwise: 'variadic', commutative: 'integers', source: { kind: 'compared', data: 'all' } },
     Mean: { elementwise: 'variadic', source: { kind: 'bounded', data: 'all' } },
-    Min: { elementwise: 'variadic', source: { kind: 'compared', data: 'all' } },
-    Sum: { elementwise: 'variadic' },
+    Min: { elementwise: 'variadic', commutative: 'integers', source: { kind: 'compared', data: 'all' } },
+    Sum: { elementwise: 'variadic', commutative: 'always' },
     Where: { elementwise: 'variadic', source: { kind: 'picked', data: [1, 2] } },
 
     Concat: { source: { kind: 'rearranged', data: 'all' } },
@@ -165,8 +180,11 @@ export const operatorTraitTable: Readonly<Record<string, Readonly<Record<string,
     SpaceToDepth: rearranged,
     Split: rearranged,
     Squeeze: rearranged,
-    Transpose: rearranged,
+    Transpose: { source: first('rearranged'), total: true },
     Unsqueeze: rearranged,
+
+    Shape: { total: true },
+    Size: { total: true },
 
     Compress: picked,
     Expand: picked,
@@ -197,6 +215,8 @@ export const operatorTraitTable: Readonly<Record<string, Readonly<Record<string,
     GlobalAveragePool: bounded,
     ReduceMean: bounded,
     Unique: bounded,
+
+    BatchNormalization: { outputsDecideBelow: 14 },
 
     Bernoulli: random,
     Multinomial: random,
@@ -288,6 +308,12 @@ export function isRandom(node: Node): boolean {
     if (traits?.random === 'always' || (traits?.random === 'training' && mayTrain(inner))) return true;
   }
   return false;
+}
+
+/** Whether a node means the same without an output that nobody reads. */
+export function outputsAreFree(node: Node): boolean {
+  const decideBelow = nodeTraits(node)?.outputsDecideBelow;
+  return decideBelow === undefined || (opsetVersion(node.graph, node.domain) ?? 1) >= decideBelow;
 }
 
 /** Whether a node may run graphs of its own, or not run them, or run them often. */
