@@ -21,6 +21,8 @@ export type OperatorTraits = {
    * can do no harm; for `binary` operators, whenever the shapes broadcast.
    */
   readonly total?: true;
+  /** Fails at run time for data, weights or state of other ranks than it is defined for, which inference reports. */
+  readonly fixedRank?: true;
   /** Below this opset, which outputs a node has decides what it computes. */
   readonly outputsDecideBelow?: number;
   readonly source?: ElementSource | ((node: Node) => ElementSource | undefined);
@@ -56,6 +58,7 @@ const random: OperatorTraits = { random: 'always' };
 const dropout: OperatorTraits = { random: 'training' };
 const controlFlow: OperatorTraits = { controlFlow: true };
 const effects: OperatorTraits = { effects: true };
+const fixedRank: OperatorTraits = { fixedRank: true };
 const rearranged: OperatorTraits = { source: first('rearranged') };
 const picked: OperatorTraits = { source: first('picked') };
 const filled: OperatorTraits = { source: first('filled') };
@@ -217,6 +220,12 @@ export const operatorTraitTable: Readonly<Record<string, Readonly<Record<string,
     Unique: bounded,
 
     BatchNormalization: { outputsDecideBelow: 14 },
+
+    Conv: fixedRank,
+    ConvTranspose: fixedRank,
+    GRU: fixedRank,
+    LSTM: fixedRank,
+    RNN: fixedRank,
 
     Bernoulli: random,
     Multinomial: random,

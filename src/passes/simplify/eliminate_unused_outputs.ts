@@ -6,18 +6,22 @@ import { operatorSchema } from '../../ir/ops/operator_schema.js';
 import { isOpaque, outputsAreFree } from '../../ir/ops/traits.js';
 import { definePass } from '../pass.js';
 
+const name = 'eliminate-unused-outputs';
+
 export const eliminateUnusedOutputs = definePass({
-  name: 'eliminate-unused-outputs',
+  name,
   summary: 'an optional output that nobody reads => left out',
   scope: 'graphs',
-  run(graph, { editor, decline }) {
+  run(graph, { editor, decline, fired }) {
     for (const node of graph.nodes) {
       const unused = unusedOutputs(node);
       if (unused.length === 0) continue;
-      if (outputsAreFree(node)) for (const output of unused) editor.omitOutput(output);
-      else {
+      if (outputsAreFree(node)) {
+        fired(name, node);
+        for (const output of unused) editor.omitOutput(output);
+      } else {
         const reason = 'which outputs are given decides what it computes';
-        decline({ rule: 'eliminate-unused-outputs', node, reason });
+        decline({ rule: name, node, reason });
       }
     }
   },

@@ -5,7 +5,7 @@ import { calledFunction, type Graph, type Node, type Value } from '../../ir/grap
 import { containsOpaque } from '../../ir/ops/opaque.js';
 import { captures } from '../../ir/topological_order.js';
 import { definePass, type PassContext } from '../pass.js';
-import { branchesOf, isIf } from './inline_constant_if.js';
+import { branchesOf, isIf } from './if_branches.js';
 
 const name = 'eliminate-unused-subgraph-outputs';
 

@@ -76,7 +76,8 @@ function isNumber(value: Value, node: Node, inference: PassContext['inference'])
   return [from, to].every((dtype) => dataTypeKind(dtype) !== 'string' && dataTypeKind(dtype) !== 'complex');
 }
 
-function hoist(node: Node, owner: Node, { editor }: PassContext): void {
+function hoist(node: Node, owner: Node, { editor, fired }: PassContext): void {
+  fired(name, node);
   const writer = new GraphWriter(editor, owner, name);
   const outer = (input: Value | null): Value | null => {
     if (input === null || isVisible(input, owner.graph)) return input;

@@ -1,7 +1,7 @@
 // If(known condition) => the nodes of the branch it takes; If(Not(c)) => If(c) with its branches exchanged
-// Needs: a condition that is constant, that shape inference knows, or that an If around it has settled; or branches
-// that are alike, and neither random nor unknown to us, so that either may run. No kept part of the file names a value
-// inside.
+// Needs: a condition that is constant, that shape inference knows, that an If around it has settled, or without which
+// a node behind it would fail; or branches that are alike, and neither random nor unknown to us, so that either may
+// run. No kept part of the file names a value inside.
 import { type Attribute, getGraph } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import { calledFunction, type Graph, type Node, type Value } from '../../ir/graph.js';
@@ -11,7 +11,9 @@ import { tensorIntegers } from '../../ir/tensor.js';
 import { definePass, type PassContext } from '../pass.js';
 import { equalGraphs, sameOrEqualConstant } from './equal_nodes.js';
 import { GraphWriter } from './graph_writer.js';
+import { branchesOf, isIf } from './if_branches.js';
 import { holdsPinned, inlineGraph } from './inline_graph.js';
+import { conditionThatSucceeds } from './refuted_branch.js';
 import { replaceValue } from './replace_value.js';
 
 const name = 'inline-constant-if';
@@ -33,27 +35,10 @@ export const inlineConstantIf = definePass({
   },
 });
 
-/** Whether a node is the If of the standard. */
-export const isIf = (node: Node): boolean =>
-  node.opType === 'If' && (node.domain === '' || node.domain === 'ai.onnx') && calledFunction(node) === undefined;
-
-type Branches = { readonly taken: Graph; readonly other: Graph };
-
-/** The branches of an If under a condition; undefined for a malformed one. */
-export function branchesOf(node: Node, condition: boolean): Branches | undefined {
-  const thenBranch = getGraph(node, 'then_branch');
-  const elseBranch = getGraph(node, 'else_branch');
-  if (thenBranch === undefined || elseBranch === undefined) return undefined;
-  const count = node.outputs.length;
-  if (thenBranch.inputs.length + elseBranch.inputs.length > 0) return undefined;
-  if (thenBranch.outputs.length !== count || elseBranch.outputs.length !== count) return undefined;
-  return condition ? { taken: thenBranch, other: elseBranch } : { taken: elseBranch, other: thenBranch };
-}
-
 function takenBranch(node: Node, context: PassContext): Graph | undefined {
   const condition = node.inputs[0];
   if (condition == null) return undefined;
-  const known = knownCondition(condition, node.graph, context);
+  const known = knownCondition(condition, node.graph, context) ?? conditionThatSucceeds(node, context);
   const branches = branchesOf(node, known ?? true);
   if (branches === undefined) return undefined;
   if (known !== undefined) return branches.taken;
@@ -108,6 +93,7 @@ function inline(node: Node, branch: Graph, context: PassContext): readonly Node[
     context.decline({ rule: name, node, reason: 'a kept part of the file names a value inside' });
     return [];
   }
+  context.fired(name, node);
   const inlined = inlineGraph(editor, branch, new Map(), { before: node, rule: name });
   for (const [index, output] of node.outputs.entries()) {
     if (output !== null) replaceValue(output, inlined.valueOf(branch.outputs[index]!), context, name);

@@ -36,6 +36,7 @@ export const inlineFunctions = definePass({
         continue;
       }
       nodes += fn.graph.nodes.size;
+      context.fired(name, node);
       const inner = inline(node, fn, context).flatMap((copy) => [...callsWithin(copy)]);
       pending.push(...inner.map((copy) => ({ node: copy, depth: depth + 1 })).reverse());
     }

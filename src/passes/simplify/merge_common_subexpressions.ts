@@ -104,6 +104,7 @@ function merge(node: Node, first: Node, context: PassContext): boolean {
     context.decline({ rule: name, node, reason: 'each feeds a graph output of its own' });
     return false;
   }
+  context.fired(name, node);
   for (const [index, output] of node.outputs.entries()) {
     if (output !== null) replaceValue(output, first.outputs[index]!, context, name);
   }

@@ -32,7 +32,10 @@ export const unrollConstantLoop = definePass({
       if (plan === undefined) continue;
       const reason = obstacle(node, plan, context);
       if (reason !== undefined) context.decline({ rule: name, node, reason });
-      else unroll(node, plan, context);
+      else {
+        context.fired(name, node);
+        unroll(node, plan, context);
+      }
     }
   },
 });

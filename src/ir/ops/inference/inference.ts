@@ -46,6 +46,8 @@ type Frame = {
 export class Inference {
   readonly model: Model;
   readonly diagnostics: Diagnostic[] = [];
+  /** Nodes whose inputs are of a rank that their operator is not defined for. */
+  readonly misfits = new Set<Node>();
   /** How many nodes were inferred so far. */
   inferredNodes = 0;
   private readonly types = new Map<Value, ValueType | undefined>();
@@ -83,6 +85,15 @@ export class Inference {
   contentOf(value: Value): Content | undefined {
     this.demand(value);
     return this.contents.get(value);
+  }
+
+  /**
+   * Takes it that a value holds this, whatever computes it: to see what would follow. For an inference of its own that
+   * nothing was asked of yet.
+   */
+  assume(value: Value, content: Content): void {
+    this.types.set(value, tensorType(content.dtype, content.dims));
+    this.contents.set(value, content);
   }
 
   /** Infers every node of the main graph and what it reaches. */
@@ -284,6 +295,7 @@ export class Inference {
   }
 
   private report(node: Node, code: string, message: string): void {
+    if (code === 'infer/rank') this.misfits.add(node);
     const where = describeNode(node);
     const isKnown = this.diagnostics.some(
       (each) => each.code === code && each.message === message && each.where === where,
