@@ -1,7 +1,7 @@
 // an operator on constants => its result
 // Needs: a known, deterministic operator without subgraphs, a result that does not grow the model past the budget.
 
-import { subgraphs } from '../../ir/attribute.js';
+import { subgraphs, tensorAttribute } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import { packedByteLength } from '../../ir/data_type.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';
@@ -211,13 +211,26 @@ function neededNodes(roots: readonly Value[], constantNodes: ReadonlySet<Node>):
   return [...constantNodes].filter((node) => needed.has(node));
 }
 
-function replaceByConstant(output: Value, tensor: Tensor, { editor, inference }: PassContext): void {
-  if (output.pinned) return;
-  const isSubgraphOutput = [...output.uses].some((use) => use.kind === 'output' && use.user.graph.owner !== null);
-  // A subgraph's output must be produced inside it.
-  if (isSubgraphOutput) return;
+function replaceByConstant(output: Value, tensor: Tensor, context: PassContext): void {
+  const { editor, inference } = context;
+  const { graph, producer } = output;
+  if (output.pinned || producer === null) return;
   const readers = [...output.uses].flatMap((use) => (use.kind === 'node' ? [use.user] : []));
-  const constant = editor.addInitializer(output.graph, tensor, `${output.name}_folded`);
+  const isSubgraphOutput = [...output.uses].some((use) => use.kind === 'output' && use.user.graph.owner !== null);
+  // A subgraph's output must be produced inside it, which an initializer is not for every runtime.
+  const constant = isSubgraphOutput
+    ? editor.insertNode(
+        {
+          graph,
+          opType: 'Constant',
+          inputs: [],
+          outputs: [{ name: `${output.name}_folded` }],
+          attributes: [tensorAttribute('value', tensor)],
+          provenance: [name],
+        },
+        producer,
+      ).outputs[0]!
+    : editor.addInitializer(graph, tensor, `${output.name}_folded`);
   editor.replaceAllUses(output, constant);
   // A shape that came out of the runtime tells their readers more than was known before.
   if (inference.contentOf(output) === undefined) for (const reader of readers) inference.invalidate(reader);

@@ -187,8 +187,10 @@ export class Inference {
       this.hostFor(node),
     );
     const fn = calledFunction(node);
-    if (fn !== undefined) this.inferCall(context, fn);
-    else inferenceRule(node.domain, node.opType)?.(context);
+    if (!this.isOpen(node)) {
+      if (fn !== undefined) this.inferCall(context, fn);
+      else inferenceRule(node.domain, node.opType)?.(context);
+    }
     for (const [index, output] of node.outputs.entries()) {
       if (output === null) continue;
       const { type, conflict } = mergeTypes(context.types[index], output.type, this.trust);
@@ -196,6 +198,12 @@ export class Inference {
       this.types.set(output, type);
       this.contents.set(output, context.contents[index]);
     }
+  }
+
+  /** Whether a function's node depends on attributes that only a call of the function would tell. */
+  private isOpen(node: Node): boolean {
+    if (this.frame.depth > 0 || rootGraph(node.graph).ownerFunction === null) return false;
+    return [...node.attributes.values()].some(({ kind }) => kind === 'reference');
   }
 
   private resolveAttributes(node: Node): ReadonlyMap<string, Attribute> {
