@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { Model } from '../../../src/ir/graph.js';
+import type { Attribute } from '../../../src/ir/attribute.js';
+import type { Model, Value } from '../../../src/ir/graph.js';
 import type { Tensor } from '../../../src/ir/tensor.js';
 import type { Pass } from '../../../src/passes/pass.js';
 import type { PipelineOptions, PipelineReport } from '../../../src/passes/pipeline.js';
@@ -34,4 +35,28 @@ export function withIf(b: ModelBuilder, opset: number, fill: (branch: ModelBuild
   }
   b.editor.attach(node);
   return node.outputs[0]!;
+}
+
+/** Calls a function "local:twice" of one input, whose body `fill` builds, with these attributes. */
+export function withFunction(
+  b: ModelBuilder,
+  opset: number,
+  argument: Value,
+  fill: (body: ModelBuilder, x: Value) => Value,
+  attributes: readonly Attribute[] = [],
+): Value {
+  b.editor.setOpsetImport('local', 1);
+  const fn = b.editor.addFunction({
+    name: 'twice',
+    domain: 'local',
+    overload: '',
+    attributeNames: attributes.map(({ name }) => name),
+    attributeDefaults: new Map(),
+  });
+  b.editor.setOpsetImport('', opset, fn);
+  const Builder = b.constructor as typeof ModelBuilder;
+  const body = new Builder(opset, fn.graph, b.editor);
+  const x = b.editor.addInput(fn.graph, 'x', undefined);
+  b.editor.addOutput(fn.graph, fill(body, x), 'out', undefined);
+  return b.op('twice', [argument], { domain: 'local', attributes });
 }
