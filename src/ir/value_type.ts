@@ -8,7 +8,13 @@ export type Shape = readonly (Dim | undefined)[];
 export type ValueType =
   | TensorType
   | { readonly kind: 'sparse'; readonly dtype: DataType; readonly shape: Shape | undefined; readonly wire?: unknown }
-  | { readonly kind: 'sequence'; readonly element: ValueType | undefined; readonly wire?: unknown }
+  | {
+      readonly kind: 'sequence';
+      readonly element: ValueType | undefined;
+      /** Known to have no elements, so that `element` says nothing of shapes. */
+      readonly isEmpty?: true;
+      readonly wire?: unknown;
+    }
   | { readonly kind: 'optional'; readonly element: ValueType | undefined; readonly wire?: unknown }
   | { readonly kind: 'map'; readonly key: DataType; readonly value: ValueType | undefined; readonly wire?: unknown }
   | { readonly kind: 'opaque'; readonly wire?: unknown };

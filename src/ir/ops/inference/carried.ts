@@ -1,7 +1,6 @@
-import { dimEquals } from '../../dim.js';
 import type { Node } from '../../graph.js';
 import { formatType, type ValueType } from '../../value_type.js';
-import type { Content } from './content.js';
+import { type AnyContent, elementsEqual } from './content.js';
 import type { InferredOutput } from './context.js';
 import { commonType } from './merge.js';
 
@@ -17,10 +16,12 @@ export const commonOutput = (a: InferredOutput, b: InferredOutput): InferredOutp
   content: commonContent(a.content, b.content),
 });
 
-export function commonContent(a: Content | undefined, b: Content | undefined): Content | undefined {
+export function commonContent(a: AnyContent | undefined, b: AnyContent | undefined): AnyContent | undefined {
   if (a === undefined || b === undefined || a.dtype !== b.dtype || a.dims.length !== b.dims.length) return undefined;
   if (a.dims.some((dim, axis) => dim !== b.dims[axis])) return undefined;
-  const elements = a.elements.map((element, index) => (dimEquals(element, b.elements[index]) ? element : undefined));
+  const elements = a.elements.map((element, index) =>
+    elementsEqual(element, b.elements[index]) ? element : undefined,
+  );
   return elements.every((element) => element === undefined) ? undefined : { dtype: a.dtype, dims: a.dims, elements };
 }
 
@@ -80,6 +81,7 @@ function typeKnowledge(type: ValueType | undefined): number {
       );
     case 'sequence':
     case 'optional':
+      if (type.kind === 'sequence' && type.isEmpty) return Number.MAX_SAFE_INTEGER;
       return 1 + typeKnowledge(type.element);
     default:
       return 1;

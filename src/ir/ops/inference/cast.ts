@@ -1,7 +1,16 @@
 import { type DataType, dataTypeBits, dataTypeOfCode, isDataType } from '../../data_type.js';
 import { dimEquals, type Expr, provablyDifferent } from '../../dim.js';
-import { content } from './content.js';
+import { type AnyElement, content, floatsOf, integersOf } from './content.js';
 import type { InferenceContext, InferenceRules } from './context.js';
+import {
+  type FloatElement,
+  type FloatType,
+  floatNumber,
+  fraction,
+  isFloatType,
+  isFraction,
+  wholeNumber,
+} from './float_element.js';
 import { within } from './integer_range.js';
 
 /** Operators that keep the shape and change the element type. */
@@ -20,12 +29,32 @@ function castLike(context: InferenceContext): void {
 
 function inferCast(context: InferenceContext, to: DataType | undefined): void {
   context.setTensor(0, to, context.shape(0));
-  const known = context.content(0);
+  const known = context.anyContent(0);
   if (known === undefined || to === undefined) return;
-  const elements = known.elements.map((element) => (to === 'bool' ? truthOf(element) : within(to, element)));
+  const elements =
+    floatsOf(known)?.elements.map((element) => castFloat(element, to)) ??
+    integersOf(known)?.elements.map((element) => castInteger(element, to)) ??
+    [];
   if (elements.some((element) => element !== undefined) || elements.length === 0) {
-    context.setContent(0, content(to, known.dims, elements));
+    context.setContent(0, content<AnyElement>(to, known.dims, elements));
   }
+}
+
+function castInteger(element: Expr | undefined, to: DataType): AnyElement | undefined {
+  if (isFloatType(to)) return fraction(to, element);
+  return to === 'bool' ? truthOf(element) : within(to, element);
+}
+
+/** To an integer only where it fits: beyond, runtimes differ. */
+function castFloat(element: FloatElement | undefined, to: DataType): AnyElement | undefined {
+  if (isFloatType(to)) return converted(element, to);
+  if (to === 'bool') return typeof element === 'number' ? Number(element !== 0) : undefined;
+  return within(to, wholeNumber(element, 'to zero'));
+}
+
+function converted(element: FloatElement | undefined, to: FloatType): FloatElement | undefined {
+  if (!isFraction(element)) return element === undefined ? undefined : floatNumber(to, element);
+  return element.isExact ? fraction(to, element.numerator, element.divisor) : undefined;
 }
 
 /** Whether a number is other than 0. */

@@ -1,7 +1,7 @@
 import { add, asDim, type Expr } from '../../dim.js';
 import { formatShape, type Shape, staticShape } from '../../value_type.js';
 import { normalAxis } from './axes.js';
-import { buildContent, elementOf, elementsOfInput } from './content_view.js';
+import { anyOfInput, buildContent, elementOf } from './content_view.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 import { agreedSize } from './sizes.js';
 
@@ -62,8 +62,8 @@ function setJoinedContent(context: InferenceContext, inputs: readonly number[], 
   const type = context.types[0];
   const dims = type?.kind === 'tensor' ? staticShape(type.shape) : undefined;
   if (type?.kind !== 'tensor' || dims === undefined) return;
-  if (inputs.every((index) => context.content(index) === undefined)) return;
-  const parts = inputs.map((index) => elementsOfInput(context, index)).filter((part) => part !== undefined);
+  if (inputs.every((index) => context.anyContent(index) === undefined)) return;
+  const parts = inputs.map((index) => anyOfInput(context, index)).filter((part) => part !== undefined);
   if (parts.length < inputs.length) return;
   const places = parts.flatMap((part) =>
     Array.from({ length: part.dims[axis] ?? 0 }, (_, position) => ({ part, position })),

@@ -12,23 +12,32 @@ import type { DataType } from '../../data_type.js';
 import type { Graph, Node } from '../../graph.js';
 import type { Tensor } from '../../tensor.js';
 import { type Shape, staticShape, tensorType, type ValueType } from '../../value_type.js';
-import { type Content, contentOfTensor, knownNumbers, maxContentElements } from './content.js';
+import {
+  type AnyContent,
+  type Content,
+  contentOfTensor,
+  type FloatContent,
+  floatsOf,
+  integersOf,
+  knownNumbers,
+  maxContentElements,
+} from './content.js';
 
 /** What one node's inference needs from the engine around it. */
 export type InferenceHost = {
   typeOfInput(index: number): ValueType | undefined;
-  contentOfInput(index: number): Content | undefined;
+  contentOfInput(index: number): AnyContent | undefined;
   constantOfInput(index: number): Tensor | undefined;
   /** Infers a subgraph whose inputs have these types and returns its outputs, in order. */
   inferGraph(
     graph: Graph,
     inputs: readonly (ValueType | undefined)[],
-    contents?: readonly (Content | undefined)[],
+    contents?: readonly (AnyContent | undefined)[],
   ): readonly InferredOutput[];
   report(code: string, message: string): void;
 };
 
-export type InferredOutput = { readonly type: ValueType | undefined; readonly content: Content | undefined };
+export type InferredOutput = { readonly type: ValueType | undefined; readonly content: AnyContent | undefined };
 
 /**
  * One node as its operator's rule sees it: attributes with function references resolved, what is known of its inputs,
@@ -40,7 +49,7 @@ export class InferenceContext {
   readonly opset: number;
   readonly attributes: ReadonlyMap<string, Attribute>;
   readonly types: (ValueType | undefined)[];
-  readonly contents: (Content | undefined)[];
+  readonly contents: (AnyContent | undefined)[];
   private readonly host: InferenceHost;
 
   constructor(node: Node, opset: number, attributes: ReadonlyMap<string, Attribute>, host: InferenceHost) {
@@ -85,7 +94,17 @@ export class InferenceContext {
 
   /** Known elements of a small integer or bool input, as numbers or expressions. */
   content(index: number): Content | undefined {
+    return integersOf(this.anyContent(index));
+  }
+
+  /** Known elements of a small input, integers or floats: for what moves elements and does not look at them. */
+  anyContent(index: number): AnyContent | undefined {
     return this.has(index) ? this.host.contentOfInput(index) : undefined;
+  }
+
+  /** Known elements of a small float input. */
+  floatContent(index: number): FloatContent | undefined {
+    return floatsOf(this.anyContent(index));
   }
 
   /** The elements of an input such as axes or pads, where all are known numbers. */
@@ -129,7 +148,7 @@ export class InferenceContext {
   inferGraph(
     graph: Graph,
     inputs: readonly (ValueType | undefined)[],
-    contents?: readonly (Content | undefined)[],
+    contents?: readonly (AnyContent | undefined)[],
   ): readonly InferredOutput[] {
     return this.host.inferGraph(graph, inputs, contents);
   }
@@ -144,7 +163,7 @@ export class InferenceContext {
   }
 
   /** What is known of an output's elements; also fixes its type. Ignored where it is too long to be a shape. */
-  setContent(index: number, content: Content | undefined): void {
+  setContent(index: number, content: AnyContent | undefined): void {
     if (content === undefined || index >= this.contents.length) return;
     if (content.elements.length > maxContentElements) return;
     this.contents[index] = content;

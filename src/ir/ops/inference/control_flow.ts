@@ -38,7 +38,7 @@ function inferSequenceMap(context: InferenceContext): void {
     const type = context.type(index);
     return type?.kind === 'sequence' ? type.element : type;
   });
-  const contents = body.inputs.map((_, index) => context.content(index));
+  const contents = body.inputs.map((_, index) => context.anyContent(index));
   for (const [index, { type }] of context.inferGraph(body, types, contents).entries()) {
     context.setType(index, { kind: 'sequence', element: type });
   }

@@ -26,7 +26,7 @@ const predicate: InferenceRule = (context) => {
 /** Any type, not only a tensor; and its content. */
 const identity: InferenceRule = (context) => {
   context.setType(0, context.type(0));
-  context.setContent(0, context.content(0));
+  context.setContent(0, context.anyContent(0));
 };
 
 /** All inputs broadcast against each other; the result has `dtype`. */
@@ -129,9 +129,9 @@ const named = (names: string, rule: InferenceRule): InferenceRules =>
   Object.fromEntries(names.split(' ').map((name) => [name, rule]));
 
 export const elementwiseRules: InferenceRules = {
-  ...named('Abs BitwiseNot Clip Neg Relu Sign', unary),
+  ...named('Abs BitwiseNot Ceil Clip Floor Neg Relu Round Sign Sqrt', unary),
   ...named(
-    'Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log Mish PRelu Reciprocal Round Selu Shrink Sigmoid Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu',
+    'Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish PRelu Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus Softsign Swish Tan Tanh ThresholdedRelu',
     sameAsInput,
   ),
   ...named('IsInf IsNaN Not', predicate),

@@ -20,8 +20,9 @@ import {
 import { staticShape } from '../../value_type.js';
 import { bitShift, bitwise, bitwiseNot } from './bitwise_content.js';
 import type { Content } from './content.js';
-import { buildContent, elementsOfInput, stretchedElement } from './content_view.js';
+import { buildContent, elementsOfInput, stretchedElement, stretchesTo } from './content_view.js';
 import type { InferenceContext } from './context.js';
+import { setFloatContent } from './float_content.js';
 import { integerRange, within } from './integer_range.js';
 
 type Element = Expr | undefined;
@@ -82,6 +83,7 @@ function power(base: Element, exponent: Element): Element {
 /** Output 0 has what the node's operator makes of the known elements of its inputs, broadcast against each other. */
 export function setElementwiseContent(context: InferenceContext): void {
   const given = context.node.inputs.flatMap((input, index) => (input === null ? [] : [index]));
+  if (given.every((index) => context.anyContent(index) === undefined) || setFloatContent(context)) return;
   if (given.every((index) => context.content(index) === undefined)) return;
   const inputs = given.map((index) => elementsOfInput(context, index));
   setContentOf(
@@ -106,7 +108,3 @@ export function setContentOf(context: InferenceContext, inputs: readonly Content
   });
   context.setContent(0, result);
 }
-
-const stretchesTo = (dims: readonly number[], outer: readonly number[]): boolean =>
-  dims.length <= outer.length &&
-  dims.every((size, axis) => size === 1 || size === outer[axis + outer.length - dims.length]);

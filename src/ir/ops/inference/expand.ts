@@ -28,7 +28,7 @@ function inferExpand(context: InferenceContext): void {
     return;
   }
   context.setTensor(0, dtype, result);
-  const known = context.content(0);
+  const known = context.anyContent(0);
   const dims = staticShape(result);
   if (known === undefined || dims === undefined) return;
   context.setContent(
@@ -50,7 +50,7 @@ function inferTile(context: InferenceContext): void {
   }
   const tiled = shape.map((dim, axis) => (dim === 0 || repeats[axis] === 0 ? 0 : asDim(mul(dim, repeats[axis]))));
   context.setTensor(0, dtype, tiled);
-  const known = context.content(0);
+  const known = context.anyContent(0);
   const dims = staticShape(tiled);
   if (known === undefined || dims === undefined) return;
   const wrap = (coordinate: readonly number[]) => coordinate.map((index, axis) => index % known.dims[axis]!);

@@ -83,7 +83,7 @@ function setGathered(
   shape: Shape,
   sourceOf: (coordinate: readonly number[], chosen: Content) => Source,
 ): void {
-  const known = context.content(0);
+  const known = context.anyContent(0);
   const chosen = context.content(1);
   const dims = staticShape(shape);
   if (known === undefined || chosen === undefined || dims === undefined) return;
@@ -125,7 +125,7 @@ function inferGatherNd(context: InferenceContext): void {
 }
 
 function setGatheredNd(context: InferenceContext, shape: Shape, batch: number, depth: number): void {
-  const known = context.content(0);
+  const known = context.anyContent(0);
   const chosen = context.content(1);
   const dims = staticShape(shape);
   if (known === undefined || chosen === undefined || dims === undefined) return;

@@ -17,9 +17,9 @@ import { isOverridable } from '../../overridable.js';
 import type { Tensor } from '../../tensor.js';
 import { captures } from '../../topological_order.js';
 import { type Shape, staticShape, tensorType, type ValueType } from '../../value_type.js';
-import { type Content, contentOfTensor } from './content.js';
+import { type AnyContent, type Content, contentOfTensor, integersOf } from './content.js';
 import { InferenceContext, type InferenceHost, type InferredOutput } from './context.js';
-import { type DimTrust, mergeTypes } from './merge.js';
+import { type DimTrust, mergeTypes, typeOfSource } from './merge.js';
 import { inferenceRule } from './rules.js';
 
 /** Calls of functions inside functions are followed this deep; a cycle of functions ends here. */
@@ -51,7 +51,7 @@ export class Inference {
   /** How many nodes were inferred so far. */
   inferredNodes = 0;
   private readonly types = new Map<Value, ValueType | undefined>();
-  private readonly contents = new Map<Value, Content | undefined>();
+  private readonly contents = new Map<Value, AnyContent | undefined>();
   private readonly done = new Set<Node>();
   private readonly frame: Frame;
   /** How far the declared types of intermediate values count. */
@@ -83,6 +83,10 @@ export class Inference {
 
   /** What is known of the elements of a small integer or bool tensor. */
   contentOf(value: Value): Content | undefined {
+    return integersOf(this.anyContentOf(value));
+  }
+
+  private anyContentOf(value: Value): AnyContent | undefined {
     this.demand(value);
     return this.contents.get(value);
   }
@@ -153,7 +157,7 @@ export class Inference {
     const { initializer } = value;
     const dense = initializer?.kind === 'dense' ? initializer : undefined;
     const overridable = isOverridable(value);
-    const type = dense !== undefined && !overridable ? tensorType(dense.dtype, dense.dims) : value.type;
+    const type = dense !== undefined && !overridable ? tensorType(dense.dtype, dense.dims) : typeOfSource(value.type);
     this.types.set(value, type);
     if (dense !== undefined && !overridable) this.contents.set(value, contentOfTensor(dense));
   }
@@ -228,7 +232,7 @@ export class Inference {
       },
       contentOfInput: (index) => {
         const value = input(index);
-        return value === null ? undefined : this.contentOf(value);
+        return value === null ? undefined : this.anyContentOf(value);
       },
       constantOfInput: (index) => {
         const value = input(index);
@@ -250,7 +254,7 @@ export class Inference {
   private inferSubgraph(
     graph: Graph,
     inputs: readonly (ValueType | undefined)[],
-    contents: readonly (Content | undefined)[] = [],
+    contents: readonly (AnyContent | undefined)[] = [],
   ): InferredOutput[] {
     this.forgetGraph(graph);
     for (const [index, input] of graph.inputs.entries()) {
@@ -260,7 +264,7 @@ export class Inference {
     for (const node of graph.nodes) this.inferNode(node);
     return graph.outputs.map(({ value, type }) => ({
       type: mergeTypes(this.typeOf(value), type, this.trust).type,
-      content: this.contentOf(value),
+      content: this.anyContentOf(value),
     }));
   }
 
@@ -298,7 +302,7 @@ export class Inference {
     const attributes = new Map([...fn.attributeDefaults, ...context.attributes]);
     const body = new Inference(this.model, { attributes, depth: depth + 1, budget });
     const inputs = fn.graph.inputs.map((_, index) => context.type(index));
-    const contents = fn.graph.inputs.map((_, index) => context.content(index));
+    const contents = fn.graph.inputs.map((_, index) => context.anyContent(index));
     return { body, outputs: body.inferSubgraph(fn.graph, inputs, contents) };
   }
 

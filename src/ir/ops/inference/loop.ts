@@ -3,7 +3,7 @@ import type { Graph } from '../../graph.js';
 import { elementCount } from '../../tensor.js';
 import { type Shape, staticShape, tensorType, type ValueType } from '../../value_type.js';
 import { changedElementType, settleCarried } from './carried.js';
-import { type Content, content } from './content.js';
+import { type Content, content, integersOf } from './content.js';
 import type { InferenceContext, InferredOutput } from './context.js';
 
 const inputsBeforeCarried = 2;
@@ -31,7 +31,7 @@ export function inferLoop(context: InferenceContext): void {
   for (let index = 0; index < carriedCount; index += 1) {
     start.push({
       type: context.type(index + inputsBeforeCarried),
-      content: context.content(index + inputsBeforeCarried),
+      content: context.anyContent(index + inputsBeforeCarried),
     });
   }
   let results: readonly InferredOutput[] = [];
@@ -42,7 +42,7 @@ export function inferLoop(context: InferenceContext): void {
   const changed = changedElementType(start.slice(1), results.slice(1));
   if (changed !== undefined) context.fail('infer/loop-type', changed);
 
-  const trips = countTrips(context, results[0]?.content);
+  const trips = countTrips(context, integersOf(results[0]?.content));
   for (let index = 0; index < context.outputCount; index += 1) {
     if (index >= carriedCount) context.setType(index, collectedType(results[index + 1], trips));
     else {
@@ -79,7 +79,7 @@ function runBody(
   const iteration = tensorType('int64', declaredScalar(body, 0) ?? []);
   const types = [iteration, condition?.type, ...values.map(({ type }) => type)];
   // An iteration runs only where a given condition is true.
-  const seen = context.has(1) ? trueOf(condition?.type) : condition?.content;
+  const seen = context.has(1) ? trueOf(condition?.type) : integersOf(condition?.content);
   const contents = [undefined, seen, ...values.map((value) => value.content)];
   return context.inferGraph(body, types, contents);
 }

@@ -36,7 +36,7 @@ export function mergeTypes(
     (inferred.kind === 'optional' && declared.kind === 'optional')
   ) {
     const { type: element, conflict: inner } = mergeTypes(inferred.element, declared.element, trust);
-    return inner === undefined ? { type: { kind: inferred.kind, element } } : conflict;
+    return inner === undefined ? { type: { ...inferred, element } } : conflict;
   }
   return { type: inferred };
 }
@@ -79,10 +79,32 @@ export function commonType(a: ValueType | undefined, b: ValueType | undefined): 
     const dtype = a.dtype === b.dtype ? a.dtype : undefined;
     return { kind: 'tensor', dtype, shape: commonShape(a.shape, b.shape) };
   }
+  if (a.kind === 'sequence' && b.kind === 'sequence') {
+    if (a.isEmpty && b.isEmpty) return a;
+    if (a.isEmpty || b.isEmpty) return { kind: 'sequence', element: joinedToEmpty(a.isEmpty ? [a, b] : [b, a]) };
+  }
   if ((a.kind === 'sequence' && b.kind === 'sequence') || (a.kind === 'optional' && b.kind === 'optional')) {
     return { kind: a.kind, element: commonType(a.element, b.element) };
   }
   return formatType(a) === formatType(b) ? a : undefined;
+}
+
+type Sequence = Extract<ValueType, { kind: 'sequence' }>;
+
+/** The elements of the other sequence, if they are of the type that the empty one takes. */
+function joinedToEmpty([{ element: taken }, { element }]: readonly [Sequence, Sequence]): ValueType | undefined {
+  if (taken?.kind !== 'tensor' || taken.dtype === undefined) return commonType(taken, element);
+  return element?.kind === 'tensor' && element.dtype === taken.dtype ? element : commonType(taken, element);
+}
+
+/**
+ * What a declared type of an input says. A symbol in the elements of a sequence is no size that they have in common:
+ * it stands for another in each of them.
+ */
+export function typeOfSource(type: ValueType | undefined, isElement = false): ValueType | undefined {
+  if (type?.kind === 'tensor') return isElement ? trustedPart(type, 'numbers') : type;
+  if (type?.kind === 'sequence') return { kind: 'sequence', element: typeOfSource(type.element, true) };
+  return type?.kind === 'optional' ? { kind: 'optional', element: typeOfSource(type.element, isElement) } : type;
 }
 
 export function commonShape(a: Shape | undefined, b: Shape | undefined): Shape | undefined {

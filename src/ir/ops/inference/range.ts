@@ -26,7 +26,7 @@ function inferRange(context: InferenceContext): void {
     context.fail('infer/range', 'a range by steps of 0 has no end');
     return;
   }
-  const count = asDim(rangeSize(start, limit, delta)) ?? floatRangeSize(context, dtype);
+  const count = asDim(rangeSize(start, limit, delta)) ?? floatRangeSize(context, dtype) ?? wholeRangeSize(context);
   context.setTensor(0, dtype, [count]);
   if (typeof count !== 'number') return;
   const range = buildContent(dtype, [count], ([index]) => within(dtype, add(start, mul(index, delta))));
@@ -60,26 +60,33 @@ function floatRangeSize(context: InferenceContext, dtype: DataType): Dim | undef
   return isSure ? asDim(least) : undefined;
 }
 
+/** The size of a range of floats that are whole numbers, such as sizes, from one to the next. */
+function wholeRangeSize(context: InferenceContext): Dim | undefined {
+  const [start, limit, delta] = [0, 1, 2].map((index) => wholeElement(context, index));
+  return delta === 1 ? asDim(rangeSize(start, limit, delta)) : undefined;
+}
+
+/** A float that is a whole number; undefined where it is another or not known. */
+function wholeElement(context: InferenceContext, index: number): Expr | undefined {
+  const element = context.floatContent(index)?.elements[0];
+  if (typeof element === 'number') return wholeNumber(element);
+  return element?.divisor === 1 ? element.numerator : undefined;
+}
+
 function floatScalar(context: InferenceContext, index: number): number | undefined {
+  const element = context.floatContent(index)?.elements[0];
+  if (typeof element === 'number') return element;
   const tensor = context.constant(index);
   if (tensor === undefined || elementCount(tensor.dims) !== 1) return undefined;
-  switch (tensor.dtype) {
-    case 'float':
-    case 'double':
-      return Number(tensorData(tensor)[0]);
-    case 'float16':
-    case 'bfloat16':
-      return decodeHalf(tensor.dtype, Uint16Array.from(tensorData(tensor), Number))[0];
-    default:
-      return undefined;
-  }
+  if (tensor.dtype !== 'float16' && tensor.dtype !== 'bfloat16') return undefined;
+  return decodeHalf(tensor.dtype, Uint16Array.from(tensorData(tensor), Number))[0];
 }
 
 /** The indices' shape with an axis of `depth` put in, of the type of the values. */
 function inferOneHot(context: InferenceContext): void {
   const dtype = context.dtype(2);
   const indices = context.shape(0);
-  const depth = context.content(1)?.elements[0] ?? wholeNumber(floatScalar(context, 1));
+  const depth = context.content(1)?.elements[0] ?? wholeElement(context, 1) ?? wholeNumber(floatScalar(context, 1));
   context.setTensor(0, dtype);
   if (indices === undefined) return;
   const given = context.int('axis', -1);

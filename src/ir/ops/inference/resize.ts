@@ -22,7 +22,7 @@ function inferResize(context: InferenceContext): void {
     context.fail('infer/axis', `${formatShape(x)} is resized along ${length ?? 'some'} axes, [${asked ?? 'all'}]`);
     return;
   }
-  if (sizes?.includes('negative') || (!isSized && scales?.some((scale) => !(scale > 0)))) {
+  if (sizes?.includes('negative') || (!isSized && scales?.some((scale) => scale !== undefined && !(scale > 0)))) {
     context.fail('infer/negative-size', 'a size to resize to is below 0, or a scale not above it');
     return;
   }
@@ -41,7 +41,9 @@ function vectorLength(context: InferenceContext, index: number): Dim | undefined
   return shape?.length === 1 ? shape[0] : undefined;
 }
 
-function oldScales(context: InferenceContext): readonly number[] | undefined {
+type Scales = readonly (number | undefined)[];
+
+function oldScales(context: InferenceContext): Scales | undefined {
   if (context.node.opType !== 'Upsample' || context.opset >= 9) return scalesOf(context, 1);
   if (context.opset >= 7) return context.floats('scales', undefined);
   const height = context.float('height_scale', undefined);
@@ -49,10 +51,14 @@ function oldScales(context: InferenceContext): readonly number[] | undefined {
   return height === undefined || width === undefined ? undefined : [1, 1, height, width];
 }
 
-function scalesOf(context: InferenceContext, index: number): readonly number[] | undefined {
+function scalesOf(context: InferenceContext, index: number): Scales | undefined {
   const tensor = context.constant(index);
-  const isVector = tensor?.dtype === 'float' && tensor.dims.length === 1 && tensor.byteLength <= 4 * maxRank;
-  return isVector ? Array.from(tensorData(tensor), Number) : undefined;
+  if (tensor?.dtype === 'float' && tensor.dims.length === 1 && tensor.byteLength <= 4 * maxRank) {
+    return Array.from(tensorData(tensor), Number);
+  }
+  const known = context.floatContent(index);
+  if (known?.dtype !== 'float' || known.dims.length !== 1) return undefined;
+  return known.elements.map((element) => (typeof element === 'number' ? element : undefined));
 }
 
 /** The sizes themselves, or with an aspect ratio to keep the sizes nearest to them. */
@@ -82,6 +88,7 @@ const ratio = (size: Dim | undefined, original: Dim | undefined): number | undef
 function rounded(size: Dim | undefined, scale: number): number | undefined {
   if (typeof size !== 'number') return undefined;
   const exact = size * scale;
+  if (Math.fround(scale) === scale && Math.fround(exact) === exact) return Math.floor(exact + 0.5);
   const isNearHalf = Math.abs(exact - Math.floor(exact) - 0.5) <= exact * 2 ** -20;
   return isNearHalf || !Number.isSafeInteger(Math.round(exact)) ? undefined : Math.round(exact);
 }
@@ -90,7 +97,7 @@ function scaledAxes(
   context: InferenceContext,
   x: Shape,
   axes: readonly number[],
-  scales: readonly number[] | undefined,
+  scales: Scales | undefined,
 ): readonly (Dim | undefined)[] | undefined {
   // The standard multiplies by the size of the region as well, runtimes do not.
   if (context.string('coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize') return undefined;

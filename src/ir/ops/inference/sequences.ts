@@ -13,7 +13,8 @@ function elementType(context: InferenceContext, index: number): ValueType | unde
 }
 
 function sequenceEmpty(context: InferenceContext): void {
-  context.setType(0, sequenceOf(tensorType(dataTypeOfCode(context.int('dtype', 1)))));
+  const element = tensorType(dataTypeOfCode(context.int('dtype', 1)));
+  context.setType(0, { kind: 'sequence', element, isEmpty: true });
 }
 
 function sequenceConstruct(context: InferenceContext): void {
@@ -24,9 +25,8 @@ function sequenceConstruct(context: InferenceContext): void {
 
 function sequenceInsert(context: InferenceContext): void {
   const inserted = context.type(1);
-  const producer = context.node.inputs[0]?.producer;
-  // The elements of an empty sequence have any shape.
-  const intoEmpty = producer?.opType === 'SequenceEmpty' && (producer.domain === '' || producer.domain === 'ai.onnx');
+  const sequence = context.type(0);
+  const intoEmpty = sequence?.kind === 'sequence' && sequence.isEmpty;
   context.setType(0, sequenceOf(intoEmpty ? inserted : commonType(elementType(context, 0), inserted)));
 }
 
@@ -96,7 +96,7 @@ function optional(context: InferenceContext): void {
 function optionalGetElement(context: InferenceContext): void {
   const type = context.type(0);
   context.setType(0, type?.kind === 'optional' ? type.element : type);
-  if (type?.kind === 'tensor') context.setContent(0, context.content(0));
+  if (type?.kind === 'tensor') context.setContent(0, context.anyContent(0));
 }
 
 function optionalHasElement(context: InferenceContext): void {

@@ -136,7 +136,7 @@ function absolutePosition(position: Expr | undefined, size: Dim): Expr | undefin
 }
 
 function setCutContent(context: InferenceContext, sizes: Shape, cuts: readonly Cut[]): void {
-  const known = context.content(0);
+  const known = context.anyContent(0);
   const dims = staticShape(sizes);
   if (known === undefined || dims === undefined || known.dims.length !== dims.length) return;
   const firsts = cuts.map(({ axis, start, step }) => firstPosition(known.dims[axis]!, start, step));

@@ -71,7 +71,7 @@ function evenSizes(context: InferenceContext, size: Dim | undefined): Sizes | un
 }
 
 function setPartContents(context: InferenceContext, axis: number): void {
-  const known = context.content(0);
+  const known = context.anyContent(0);
   if (known === undefined || axis >= known.dims.length) return;
   let start = 0;
   for (const [index, type] of context.types.entries()) {

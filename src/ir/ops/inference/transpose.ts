@@ -28,7 +28,7 @@ function inferTranspose(context: InferenceContext): void {
   }
   const permuted = perm.map((axis) => shape?.[axis]);
   context.setTensor(0, dtype, permuted);
-  const known = context.content(0);
+  const known = context.anyContent(0);
   const dims = staticShape(permuted);
   if (known === undefined || dims === undefined || known.dims.length !== perm.length) return;
   const origin = perm.map((_, axis) => perm.indexOf(axis));
