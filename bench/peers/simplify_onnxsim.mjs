@@ -26,7 +26,7 @@ for (const model of models) {
   const self = fileURLToPath(import.meta.url);
   const done = spawnSync(process.execPath, [self, '--one', target, module, model], {
     encoding: 'utf8',
-    timeout: 600_000,
+    timeout: 120_000,
   });
   const entry = { seconds: (performance.now() - start) / 1000 };
   if (done.status !== 0) {
