@@ -1,5 +1,5 @@
 // Everything this project promises about speed and memory, measured as ratios within one run.
-//   npm run bench [-- --smoke] [-- --only NAME] [-- --json FILE] [-- --peers FOLDER]
+//   npm run bench [-- --smoke] [-- --only NAME] [-- --json FILE] [-- --peers FOLDER] [-- --models FOLDER]...
 import fs from 'node:fs';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
@@ -11,8 +11,16 @@ import { externalDataBench } from './external_data.js';
 import { inferenceBench } from './inference.js';
 import { int8Bench } from './int8.js';
 import type { Bench, Measurement } from './measurement.js';
+import { simplifyBench } from './simplify.js';
 
-const benches: readonly Bench[] = [int8Bench, calibrationBench, externalDataBench, commandBench, inferenceBench];
+const benches: readonly Bench[] = [
+  int8Bench,
+  calibrationBench,
+  externalDataBench,
+  commandBench,
+  inferenceBench,
+  simplifyBench,
+];
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +28,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     json: { type: 'string' },
     peers: { type: 'string' },
+    models: { type: 'string', multiple: true },
   },
 });
 
@@ -30,7 +39,11 @@ const measurements: Measurement[] = [];
 for (const bench of benches) {
   if (values.only !== undefined && values.only !== bench.name) continue;
   console.log(`\n${bench.name}: ${bench.summary}`);
-  const made = await bench.run({ smoke: values.smoke ?? false, ...(values.peers && { peers: values.peers }) });
+  const made = await bench.run({
+    smoke: values.smoke ?? false,
+    ...(values.peers && { peers: values.peers }),
+    ...(values.models && { models: values.models }),
+  });
   measurements.push(...made);
   const rows = made.map(({ what, value, unit, bar }) => [
     what,

@@ -13,6 +13,8 @@ export type BenchOptions = {
   readonly smoke: boolean;
   /** A folder with models of another tool, by benchmark model, to be measured in the same run. */
   readonly peers?: string;
+  /** Folders of further models. */
+  readonly models?: readonly string[];
 };
 
 export type Bench = {
