@@ -13,9 +13,9 @@ export type AxesPlace =
  * - `elementwise`: as it is. Inputs that broadcast against the transposed one need the inverse permutation, once they
  *   have all axes.
  * - `axes`: with the axes that stand at `place` renamed (those of Unsqueeze are axes of its result), all `data` inputs
- *   without the Transpose, and every result behind one. `keepsRank` is
- *   false where the result lacks those axes (Squeeze, reductions without keepdims) or has them in addition (Unsqueeze),
- *   so that the Transpose behind it is another one. With `fallback`, that is the axis where the attribute is not there.
+ *   without the Transpose, and every result behind one. `keepsRank` is false where the result lacks those axes (Squeeze,
+ *   reductions without keepdims) or has them in addition (Unsqueeze), so that the Transpose behind it is another one.
+ *   `fallback` is the axis where the attribute is not there.
  * - `per-axis`: with the entries that stand at `place`, one an axis or its begins and then its ends, put in order.
  */
 export type TransposeCommutation =
