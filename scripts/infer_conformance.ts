@@ -1,9 +1,10 @@
-// Proves shape inference: what it says of the ONNX node tests against the outputs stored with them.
+// Proves shape inference, and the bytes of costs: what they say of the ONNX node tests against the outputs stored there.
 //   npm run conformance:infer -- FOLDER... [--filter TEXT] [--verbose]
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../src/cli/table.js';
 import { findCases } from './conformance/cases.js';
+import { compareCost } from './conformance/cost_case.js';
 import { dataDependent } from './conformance/data_dependent.js';
 import { inferCase, type Unknown } from './conformance/infer_case.js';
 
@@ -17,13 +18,16 @@ const requiredShare = 0.99;
 
 const failures: string[] = [];
 const byReason = new Map<string, { dims: number; cases: Set<string> }>();
-const totals = { cases: 0, complete: 0, dims: 0, known: 0, ofData: 0, unexplained: 0 };
+const totals = { cases: 0, priced: 0, complete: 0, dims: 0, known: 0, ofData: 0, unexplained: 0 };
 
 for (const { name, model, group } of positionals.flatMap((folder) => findCases(path.resolve(folder)))) {
   if (group !== 'node tests' || (values.filter !== undefined && !name.includes(values.filter))) continue;
   const { wrong, unknown, dims, known } = inferCase(path.dirname(model));
   failures.push(...wrong.map((text) => `${name}: ${text}`));
   totals.cases += 1;
+  const cost = compareCost(path.dirname(model));
+  if (cost !== undefined) totals.priced += 1;
+  if (cost?.wrong !== undefined) failures.push(`${name}: ${cost.wrong}`);
   totals.complete += wrong.length === 0 && unknown.length === 0 ? 1 : 0;
   totals.dims += dims;
   totals.known += known;
@@ -49,7 +53,7 @@ const settled = totals.known + totals.unexplained;
 const share = settled === 0 ? 0 : totals.known / settled;
 console.log(
   `${totals.cases} node tests, ${totals.complete} known whole; ${totals.known} of ${totals.dims} dimensions known,\n` +
-    `${(share * 100).toFixed(2)} % of those that no data decides; ${failures.length} wrong or missing\n`,
+    `${(share * 100).toFixed(2)} % of those that no data decides; bytes written compared in ${totals.priced}; ${failures.length} wrong or missing\n`,
 );
 const rows = [...byReason]
   .sort((a, b) => b[1].dims - a[1].dims)
