@@ -27,6 +27,8 @@ const portable: TargetProfile = {
   domains: ['ai.onnx.ml'],
   runs: (domain) => (domain === '' || domain === 'ai.onnx.ml' ? undefined : false),
   refuses: {},
+  prefers: [],
+  slow: {},
   fusesItself: [],
   precisions: ['fp32', 'int8'],
   int8: { default: standard },

@@ -1,6 +1,17 @@
 import { fuseGelu, fuseTanhGelu } from './fuse/activation/fuse_gelu.js';
 import { fuseMultiHeadAttention } from './fuse/attention/fuse_multi_head_attention.js';
 import { fuseRotaryEmbedding } from './fuse/attention/fuse_rotary_embedding.js';
+import { fuseGroupNormalization } from './fuse/normalization/fuse_group_normalization.js';
+import { fuseInstanceNormalization } from './fuse/normalization/fuse_instance_normalization.js';
+import {
+  fuseLayerNormalization,
+  fuseRmsNormalization,
+  fuseScatteredLayerNormalization,
+} from './fuse/normalization/fuse_layer_normalization.js';
+import { fuseMeanVarianceNormalization } from './fuse/normalization/fuse_mean_variance_normalization.js';
+import { fuseNormalizationBias, fuseNormalizationScale } from './fuse/normalization/fuse_normalization_affine.js';
+import { fuseNormalizationCasts } from './fuse/normalization/fuse_normalization_casts.js';
+import { fuseNormalizationViews } from './fuse/normalization/fuse_normalization_views.js';
 import { raiseOpset } from './fuse/raise_opset.js';
 import { fuseAffineConv, fuseConvAffine } from './fuse/weights/fuse_conv_affine.js';
 import { fuseConvBatchnorm } from './fuse/weights/fuse_conv_batchnorm.js';
@@ -20,6 +31,7 @@ import { inlineConstantIf } from './simplify/inline_constant_if.js';
 import { inlineFunctions } from './simplify/inline_functions.js';
 import { mergeCommonSubexpressions } from './simplify/merge_common_subexpressions.js';
 import { mergeDuplicateInitializers } from './simplify/merge_duplicate_initializers.js';
+import { plainOperators } from './simplify/plain_operators.js';
 import { unrollConstantLoop } from './simplify/unroll_constant_loop.js';
 
 const fuseIntoWeights = rewritePass(
@@ -29,12 +41,33 @@ const fuseIntoWeights = rewritePass(
 );
 
 /** Rules that make one operator of several; where two can start at the same node, the one that takes more comes first. */
-const operatorFusions = [fuseMultiHeadAttention, fuseRotaryEmbedding, fuseGelu, fuseTanhGelu] as const;
+const operatorFusions = [
+  fuseMultiHeadAttention,
+  fuseRotaryEmbedding,
+  fuseGelu,
+  fuseTanhGelu,
+  fuseScatteredLayerNormalization,
+  fuseInstanceNormalization,
+  fuseLayerNormalization,
+  fuseRmsNormalization,
+  fuseMeanVarianceNormalization,
+  fuseNormalizationScale,
+  fuseNormalizationBias,
+  fuseNormalizationCasts,
+  fuseNormalizationViews,
+  fuseGroupNormalization,
+] as const;
 
 const fuseOperators = rewritePass(
   'fuse-operators',
   'operators that spell a known function => that function',
   operatorFusions,
+);
+
+const usePlainOperators = rewritePass(
+  'use-plain-operators',
+  'operators that have a plainer spelling of as many nodes => that',
+  plainOperators,
 );
 
 const raiseOpsetForFusion = raiseOpset(operatorFusions);
@@ -47,6 +80,7 @@ export const simplifyPipeline: readonly PipelineStep[] = [
   {
     repeat: [
       { pass: eliminateIdentities, reason: 'patterns see through to the real producers' },
+      { pass: usePlainOperators, reason: 'constants that take the type of another value become constants' },
       { pass: foldConstants, reason: 'what a weight is computed from becomes the weight' },
       { pass: inlineConstantIf, reason: 'folded conditions take a branch; patterns see past it' },
       { pass: unrollConstantLoop, reason: 'folded counts; iteration numbers become constants' },
@@ -83,6 +117,7 @@ export const allPasses = [
   inlineFunctions,
   constantsToInitializers,
   eliminateIdentities,
+  usePlainOperators,
   foldConstants,
   inlineConstantIf,
   unrollConstantLoop,

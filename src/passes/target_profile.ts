@@ -49,6 +49,14 @@ export type QuantizationScheme = {
 
 export type Precision = 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8' | 'int4';
 
+/** A kernel that loses against the operators named where its input has more elements. */
+export type SlowKernel = {
+  readonly above: number;
+  readonly instead: string;
+  /** The form of the operator that this is true of; all unless told. */
+  readonly where?: string;
+};
+
 /** What a target declares. Passes read this and never a target's name. */
 export type TargetProfile = {
   readonly name: string;
@@ -66,6 +74,13 @@ export type TargetProfile = {
   runs(domain: string, opType: string, opset: number, dtype?: DataType): boolean | undefined;
   /** Operators that it must not be given, with the reason. */
   readonly refuses: Readonly<Record<string, string>>;
+  /**
+   * Operators of further domains, as `domain:Operator`, that it computes at least as fast as what they stand for; others
+   * it runs are read but not made.
+   */
+  readonly prefers: readonly string[];
+  /** Operators of the default domain that take it longer than the operators that spell them. */
+  readonly slow: Readonly<Record<string, SlowKernel>>;
   /** Fusions it makes itself, which passes leave recognisable. */
   readonly fusesItself: readonly string[];
   readonly precisions: readonly Precision[];

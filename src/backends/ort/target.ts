@@ -52,6 +52,24 @@ const s8s8: QuantizationScheme = {
   roles,
 };
 
+/**
+ * Measured on this runtime with one thread, as chains of nodes: up to this size a node less weighs more. Kernels that
+ * reduce or exponentiate an element at a time stand against ones that are vectorized.
+ */
+const slow: TargetProfile['slow'] = {
+  Elu: { above: 1024, instead: 'Exp, Sub, Less and Where' },
+  LogSoftmax: { above: 32768, instead: 'reductions, Exp and Log', where: 'inner axis' },
+  PRelu: { above: 16384, instead: 'Mul, Less and Where' },
+  ReduceL1: { above: 2048, instead: 'Abs and ReduceSum' },
+  ReduceL2: { above: 2048, instead: 'Mul, ReduceSum and Sqrt' },
+  ReduceLogSum: { above: 2048, instead: 'ReduceSum and Log' },
+  ReduceLogSumExp: { above: 64, instead: 'Exp, ReduceSum and Log' },
+  ReduceSumSquare: { above: 2048, instead: 'Mul and ReduceSum' },
+  Shrink: { above: 16384, instead: 'Add, Sub, Less and Where' },
+  Softmax: { above: 32768, instead: 'reductions and Exp', where: 'inner axis' },
+  Softplus: { above: 64, instead: 'Exp, Add and Log' },
+};
+
 export const ortCpu: TargetProfile = {
   name: 'ort-cpu',
   summary: 'ONNX Runtime on the CPU',
@@ -64,6 +82,20 @@ export const ortCpu: TargetProfile = {
     return hasCpuKernel(domain, opType, version, types);
   },
   refuses: {},
+  // What it fuses itself while loading, where all its optimizations are on, and what was measured to be no slower.
+  prefers: [
+    'com.microsoft:BiasGelu',
+    'com.microsoft:FastGelu',
+    'com.microsoft:FusedConv',
+    'com.microsoft:FusedGemm',
+    'com.microsoft:FusedMatMul',
+    'com.microsoft:MultiHeadAttention',
+    'com.microsoft:QuickGelu',
+    'com.microsoft:RotaryEmbedding',
+    'com.microsoft:SkipLayerNormalization',
+    'com.microsoft:SkipSimplifiedLayerNormalization',
+  ],
+  slow,
   fusesItself: ['Conv+activation', 'Conv+Add+activation', 'MatMul+Add', 'LayerNormalization', 'Gelu', 'Attention'],
   precisions: ['fp32', 'int8'],
   // Without VNNI the kernels add pairs of u8·s8 products in 16 bits, which full-range weights saturate.
@@ -82,6 +114,17 @@ export const ortCuda: TargetProfile = {
     QLinearMatMul: 'it falls back to the CPU',
     ConvInteger: 'it falls back to the CPU',
   },
+  prefers: [
+    'com.microsoft:BiasGelu',
+    'com.microsoft:FastGelu',
+    'com.microsoft:FusedMatMul',
+    'com.microsoft:MultiHeadAttention',
+    'com.microsoft:QuickGelu',
+    'com.microsoft:RotaryEmbedding',
+    'com.microsoft:SkipLayerNormalization',
+    'com.microsoft:SkipSimplifiedLayerNormalization',
+  ],
+  slow: {},
   fusesItself: ['Conv+activation', 'LayerNormalization', 'Gelu', 'Attention'],
   precisions: ['fp32', 'fp16', 'bf16'],
   int8: {},

@@ -37,6 +37,8 @@ const refuses: Readonly<Record<string, string>> = {
 const base = {
   domains: [],
   refuses,
+  prefers: [],
+  slow: {},
   fusesItself: ['Conv+BatchNormalization', 'Conv+activation', 'Conv+Add+activation', 'MatMul+Add', 'Attention'],
   int8: { default: explicit },
 } as const;

@@ -1,5 +1,5 @@
 import { InvariantError } from '../../ir/diagnostic.js';
-import { type Graph, type Node, opsetVersion, rootGraph, type Value } from '../../ir/graph.js';
+import { ancestorIn, type Graph, type Node, opsetVersion, rootGraph, type Value } from '../../ir/graph.js';
 import { mergeTypes } from '../../ir/ops/inference/merge.js';
 import { latestOpset } from '../../ir/ops/operator_schema.js';
 import { typesEqual, type ValueType } from '../../ir/value_type.js';
@@ -68,28 +68,61 @@ function applyAt(rewrite: AnyRewrite, root: Node, context: PassContext): readonl
     return decline(`it needs opset ${rewrite.opset}`);
   }
   const build = new ReplacementBuilder(context.editor, root.graph, rewrite.name);
-  const replacements = rewrite.rewrite(match, build, context, root);
-  const mismatch = typeMismatch(root, replacements, context);
-  if (mismatch !== undefined) {
+  const results = rewrite.rewrite(match, build, context, root);
+  const pairs = replacedPairs(root, results, found.inner);
+  const obstacle = typeMismatch(pairs, context) ?? circle(found, build.drafts);
+  if (obstacle !== undefined) {
     for (const draft of build.drafts) context.editor.discard(draft);
-    return decline(mismatch);
+    return decline(obstacle);
   }
   context.fired(rewrite.name, root);
-  const readers = replacements.flatMap((_, index) => readersOf(root.outputs[index] ?? null));
+  const readers = pairs.flatMap(({ output }) => readersOf(output));
   for (const draft of build.drafts) {
     importDomain(draft, context);
     context.editor.attach(draft, root);
   }
-  for (const [index, replacement] of replacements.entries()) {
-    const output = root.outputs[index];
-    if (replacement !== null && output != null) splice(output, replacement, context);
-  }
+  for (const { output, replacement } of pairs) splice(output, replacement, context);
   eraseUnread(nodes, context);
-  renameReplacements(root, replacements, build.drafts, context);
+  renameReplacements(pairs, build.drafts, context);
   return [...build.drafts, ...readers];
 }
 
-type Found = { readonly match: unknown; readonly nodes: readonly Node[] };
+type Found = {
+  readonly match: unknown;
+  readonly nodes: readonly Node[];
+  /** Results of inner nodes that are replaced as well. */
+  readonly inner: readonly Value[];
+};
+
+type Pair = { readonly output: Value; readonly replacement: Value };
+
+/** What stands for the outputs of the root and, behind them, for the inner results. */
+function replacedPairs(root: Node, results: readonly (Value | null)[], inner: readonly Value[]): Pair[] {
+  const outputs = [...root.outputs, ...inner];
+  return results.flatMap((replacement, index) => {
+    const output = outputs[index];
+    return replacement === null || output == null ? [] : [{ output, replacement }];
+  });
+}
+
+/**
+ * Where inner results are replaced, what reads them may feed the root itself: the new nodes would wait for themselves.
+ * They cannot where they only read what comes before all those readers.
+ */
+function circle({ nodes, inner }: Found, drafts: readonly Node[]): string | undefined {
+  if (inner.length === 0) return undefined;
+  const { graph } = nodes[0]!;
+  const outside = inner.flatMap(readersOf).filter((reader) => !nodes.includes(reader));
+  const orders = outside.map((reader) => ancestorIn(graph, reader)?.order ?? Number.NEGATIVE_INFINITY);
+  const first = Math.min(...orders);
+  const isBefore = (value: Value | null): boolean => {
+    const producer = value?.producer;
+    if (producer == null || producer.graph !== graph || drafts.includes(producer)) return true;
+    return producer.order < first;
+  };
+  const late = drafts.flatMap(({ inputs }) => inputs).find((input) => !isBefore(input));
+  return late == null ? undefined : `"${late.name}" may depend on a result that is read elsewhere`;
+}
 
 /** A node of a domain that nothing used so far needs its import; functions have imports of their own. */
 function importDomain({ graph, domain }: Node, { editor }: PassContext): void {
@@ -107,11 +140,12 @@ export function findAt(rewrite: AnyRewrite, root: Node, context: PassContext): F
     tellNearMiss(rewrite, root, state, context);
     return undefined;
   }
+  const inner = rewrite.replacesInner?.(match) ?? [];
   const obstacle =
     licenceObstacle(rewrite, context) ??
     rewrite.check(match, context, root) ??
-    (rewrite.keepsShared ? undefined : sharedNode(state.nodes));
-  if (obstacle === undefined) return { match, nodes: state.nodes };
+    (rewrite.keepsShared ? undefined : sharedNode(state.nodes, inner));
+  if (obstacle === undefined) return { match, nodes: state.nodes, inner };
   context.decline({ rule: rewrite.name, node: root, reason: obstacle });
   return undefined;
 }
@@ -120,10 +154,11 @@ const licenceObstacle = ({ licence }: AnyRewrite, { licences }: PassContext): st
   licences.has(licence) ? undefined : `it needs the licence "${licence}"`;
 
 /** An inner node that something reads which stays: erasing it is not possible, and keeping it saves nothing. */
-function sharedNode(nodes: readonly Node[]): string | undefined {
+function sharedNode(nodes: readonly Node[], replaced: readonly Value[]): string | undefined {
   const matched = new Set(nodes);
   for (const node of nodes.slice(1)) {
     for (const output of node.outputs) {
+      if (output !== null && replaced.includes(output)) continue;
       for (const use of output?.uses ?? []) {
         if (use.kind === 'node' && matched.has(use.user)) continue;
         return `"${output?.name}" is read elsewhere`;
@@ -140,14 +175,8 @@ function tellNearMiss(rewrite: AnyRewrite, root: Node, state: MatchState, contex
 }
 
 /** The first output whose replacement has another type, in words. */
-function typeMismatch(
-  root: Node,
-  replacements: readonly (Value | null)[],
-  { inference }: PassContext,
-): string | undefined {
-  for (const [index, replacement] of replacements.entries()) {
-    const output = root.outputs[index];
-    if (replacement === null || output == null) continue;
+function typeMismatch(pairs: readonly Pair[], { inference }: PassContext): string | undefined {
+  for (const { output, replacement } of pairs) {
     const before = inference.typeOf(output);
     const after = inference.typeOf(replacement);
     const { conflict } = mergeTypes(after, before);
@@ -178,17 +207,9 @@ function eraseUnread(nodes: readonly Node[], { editor }: PassContext): void {
 }
 
 /** A new value takes the name of the one it stands for, so that names in the file stay meaningful. */
-function renameReplacements(
-  root: Node,
-  replacements: readonly (Value | null)[],
-  drafts: readonly Node[],
-  { editor }: PassContext,
-): void {
-  if (root.attached) return;
-  for (const [index, replacement] of replacements.entries()) {
-    const output = root.outputs[index];
-    if (replacement?.producer != null && output != null && drafts.includes(replacement.producer)) {
-      editor.renameValue(replacement, output.name);
-    }
+function renameReplacements(pairs: readonly Pair[], drafts: readonly Node[], { editor }: PassContext): void {
+  for (const { output, replacement } of pairs) {
+    if (replacement.producer === null || output.producer?.attached) continue;
+    if (drafts.includes(replacement.producer)) editor.renameValue(replacement, output.name);
   }
 }

@@ -14,7 +14,7 @@ export type CheckContext = {
   readonly licences: ReadonlySet<Licence>;
 };
 
-export type BuildOptions = {
+export type NodeOptions = {
   readonly attributes?: readonly Attribute[];
   readonly domain?: string;
   readonly name?: string;
@@ -38,13 +38,13 @@ export class ReplacementBuilder {
     return this.nodes;
   }
 
-  /** A node with one output, or with those asked for; its first output value. */
-  op(opType: string, inputs: readonly (Value | null)[], options: BuildOptions = {}): Value {
-    return this.ops(opType, inputs, options)[0]!;
+  /** A node with one output unless told; its first output value. */
+  op(opType: string, inputs: readonly (Value | null)[], options: NodeOptions = {}): Value {
+    return this.node(opType, inputs, options).outputs[0]!;
   }
 
-  /** A node with several outputs: their values. */
-  ops(opType: string, inputs: readonly (Value | null)[], options: BuildOptions = {}): readonly (Value | null)[] {
+  /** A node with one output unless told. */
+  node(opType: string, inputs: readonly (Value | null)[], options: NodeOptions = {}): Node {
     const node = this.editor.draft({
       graph: this.graph,
       opType,
@@ -56,7 +56,7 @@ export class ReplacementBuilder {
       provenance: [this.rule],
     });
     this.nodes.push(node);
-    return node.outputs;
+    return node;
   }
 
   constant(tensor: Tensor, name = ''): Value {
@@ -75,9 +75,11 @@ export type Rewrite<C = unknown> = {
   readonly keepsShared?: boolean;
   /** Matched at the node whose outputs are replaced. */
   readonly pattern: NodePattern<C>;
+  /** Results of matched inner nodes that others may read: they are replaced too, by what `rewrite` returns behind the root's. */
+  replacesInner?(match: C): readonly Value[];
   /** Why this match must be left alone, or undefined. */
   check(match: C, context: CheckContext, root: Node): string | undefined;
-  /** Replacements of the root's outputs, in order; null leaves one as it is. */
+  /** Replacements of the root's outputs and of the inner results, in order; null leaves one as it is. */
   rewrite(match: C, build: ReplacementBuilder, context: CheckContext, root: Node): readonly (Value | null)[];
 };
 

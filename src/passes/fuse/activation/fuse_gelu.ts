@@ -39,8 +39,7 @@ function fuseGated(
     licence: 'reassociates',
     opset: since,
     pattern: search('Mul', (root, state) => findGated(root, state, gate, argumentNodes)),
-    check: ({ x }, context, root) =>
-      offerObstacle(root, { opType: 'Gelu', since, dtype: context.inference.dtypeOf(x) }, context),
+    check: ({ x }, context, root) => offerObstacle(root, { opType: 'Gelu', since, of: x }, context),
     rewrite: ({ x }, build) => [build.op('Gelu', [x], { attributes })],
   });
 }

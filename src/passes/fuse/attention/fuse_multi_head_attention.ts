@@ -22,8 +22,7 @@ export const fuseMultiHeadAttention = defineRewrite<Match>({
   licence: 'reassociates',
   pattern: search('Transpose', (root, state): Finding<Match> | string => findAttention(root.inputs[0]!, state, root)),
   check({ parts }, context, root) {
-    const { inference } = context;
-    const offer = { opType: 'MultiHeadAttention', domain: 'com.microsoft', dtype: inference.dtypeOf(parts.q) };
+    const offer = { opType: 'MultiHeadAttention', domain: 'com.microsoft', of: parts.q };
     const offered = offerObstacle(root, offer, context);
     if (offered !== undefined) return offered;
     if (!Number.isFinite(parts.scale) || parts.scale === 0) return `the scale is ${parts.scale}`;
@@ -105,5 +104,5 @@ function buildSplit(source: Value, size: number, root: Node, build: ReplacementB
   const byInput = (opsetVersion(root.graph, '') ?? 13) >= 13;
   const inputs = byInput ? [source, build.constant(int64Tensor(sizes), 'sizes')] : [source];
   const attributes = byInput ? [axis] : [axis, intsAttribute('split', sizes)];
-  return build.ops('Split', inputs, { attributes, outputs: 3 }) as readonly Value[];
+  return build.node('Split', inputs, { attributes, outputs: 3 }).outputs as readonly Value[];
 }

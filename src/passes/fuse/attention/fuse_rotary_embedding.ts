@@ -19,7 +19,7 @@ export const fuseRotaryEmbedding = defineRewrite<Match>({
   licence: 'reassociates',
   pattern: search('Add', findRotation),
   check({ x, angles }, context, root) {
-    const offer = { opType: 'RotaryEmbedding', domain: 'com.microsoft', dtype: context.inference.dtypeOf(x) };
+    const offer = { opType: 'RotaryEmbedding', domain: 'com.microsoft', of: x };
     return offerObstacle(root, offer, context) ?? shapeObstacle(x, angles, context);
   },
   rewrite({ x, angles }, build, { inference }, root) {
