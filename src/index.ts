@@ -9,6 +9,7 @@ export { type CostOptions, type CostSummary, summarizeCost } from './evaluate/co
 export type { OutputError } from './evaluate/output_error.js';
 export { type ModelSummary, summarizeModel } from './evaluate/summary.js';
 export { type ExplainOptions, type Explanation, explain, type Rule, rules } from './explain.js';
+export { type InferTypesOptions, type InferTypesResult, inferTypes } from './infer_types.js';
 export { type Diagnostic, DiagnosticError, formatDiagnostic, InvariantError } from './ir/diagnostic.js';
 export { Editor } from './ir/editor.js';
 export type { Graph, Model, ModelFunction, Node, OutputSlot, Use, Value } from './ir/graph.js';
@@ -19,6 +20,7 @@ export type { Tensor } from './ir/tensor.js';
 export { formatModel } from './ir/text.js';
 export { verifyModel } from './ir/verifier.js';
 export { type OptimizeOptions, type OptimizeResult, optimize } from './optimize.js';
+export type { TypedGraph, TypedValue } from './passes/annotate/declare_inferred_types.js';
 export { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
 export { definePass, type Pass, type PassContext } from './passes/pass.js';
 export { type PipelineStep, runPipeline } from './passes/pipeline.js';

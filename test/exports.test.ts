@@ -20,6 +20,7 @@ it('exports exactly the public API', () => {
     'findTarget',
     'formatDiagnostic',
     'formatModel',
+    'inferTypes',
     'loadModel',
     'op',
     'opsetObstacles',

@@ -4,6 +4,7 @@ import { version } from '../version.js';
 import { compareCommand } from './compare_command.js';
 import { convertCommand } from './convert_command.js';
 import { explainCommand } from './explain_command.js';
+import { inferCommand } from './infer_command.js';
 import { inspectCommand } from './inspect_command.js';
 import { optimizeCommand } from './optimize_command.js';
 import { simplifyCommand } from './simplify_command.js';
@@ -32,6 +33,7 @@ const commands = [
   optimizeCommand(),
   simplifyCommand(),
   convertCommand(),
+  inferCommand(),
   compareCommand(),
   inspectCommand(),
   explainCommand(),

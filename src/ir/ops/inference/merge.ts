@@ -1,4 +1,4 @@
-import { dimEquals, formatDim } from '../../dim.js';
+import { dimEquals, formatDim, provablyDifferent } from '../../dim.js';
 import { formatType, type Shape, type ValueType } from '../../value_type.js';
 
 /** A merged type, or both sides of a contradiction in words. */
@@ -12,7 +12,8 @@ export type DimTrust = 'all' | 'numbers' | 'rank';
 
 /**
  * Joins what was inferred with what the file declares: the inferred where both know, the declared where only it does.
- * Different numbers are a contradiction; a declared symbol against an inferred size is not, it names the same thing.
+ * A declared number that the inferred size cannot be is a contradiction; a declared symbol against an inferred size is
+ * not, it names the same thing.
  */
 export function mergeTypes(
   inferred: ValueType | undefined,
@@ -21,7 +22,7 @@ export function mergeTypes(
 ): Merge {
   if (declared === undefined) return { type: inferred };
   if (inferred === undefined) return { type: trustedPart(declared, trust) };
-  const conflict = { type: inferred, conflict: `inferred ${formatType(inferred)}, declared ${formatType(declared)}` };
+  const conflict = { type: inferred, conflict: `declared ${formatType(declared)} · inferred ${formatType(inferred)}` };
   if (inferred.kind !== declared.kind) return conflict;
   if (inferred.kind === 'tensor' && declared.kind === 'tensor') {
     const { dtype: a } = inferred;
@@ -66,7 +67,8 @@ function mergeShapes(
   const merged: (Shape[number] | undefined)[] = [];
   for (const [index, dim] of inferred.entries()) {
     const other = declared[index];
-    if (typeof dim === 'number' && typeof other === 'number' && dim !== other) return 'conflict';
+    // A name may stand for any size, so only numbers can be wrong.
+    if (typeof other === 'number' && provablyDifferent(dim, other)) return 'conflict';
     merged.push(dim ?? trustedDim(other, trust));
   }
   return merged;
