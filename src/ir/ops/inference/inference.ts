@@ -21,9 +21,16 @@ import { type AnyContent, type Content, contentOfTensor, integersOf } from './co
 import { InferenceContext, type InferenceHost, type InferredOutput } from './context.js';
 import { type DimTrust, mergeTypes, typeOfSource } from './merge.js';
 import { inferenceRule } from './rules.js';
+import { fitsSchema } from './signature.js';
 
 /** Calls of functions inside functions are followed this deep; a cycle of functions ends here. */
 const maxCallDepth = 32;
+
+/**
+ * Subgraphs are followed this deep, calls of functions counted as well: the stack has room for a few times as much. A
+ * file holds no more than 33 levels.
+ */
+const maxNesting = 64;
 
 /** A model that contradicts itself everywhere is not listed to the end. */
 const maxDiagnostics = 1000;
@@ -31,13 +38,32 @@ const maxDiagnostics = 1000;
 /** Nodes inferred inside function calls, all calls together; functions that call each other twice would double it. */
 const maxCallNodes = 1_000_000;
 
+/** What one function call runs in. */
 type Frame = {
   /** Values of the attributes that the function's nodes refer to. */
   readonly attributes: ReadonlyMap<string, Attribute>;
+  /** Calls around this one. */
   readonly depth: number;
-  /** Shared by all calls. */
-  readonly budget: { nodes: number };
+  /** Subgraphs and calls around this one. */
+  readonly nesting: number;
+  /** Of the inference that all calls belong to. */
+  readonly shared: Shared;
 };
+
+type Shared = {
+  readonly diagnostics: Diagnostic[];
+  /** One entry a diagnostic. */
+  readonly reported: Set<string>;
+  inferredNodes: number;
+  callNodes: number;
+};
+
+const outermost = (): Frame => ({
+  attributes: new Map(),
+  depth: 0,
+  nesting: 0,
+  shared: { diagnostics: [], reported: new Set(), inferredNodes: 0, callNodes: 0 },
+});
 
 /**
  * Types, shapes and known contents of a model's values, inferred when asked for and kept. Rewriting needs no
@@ -45,11 +71,8 @@ type Frame = {
  */
 export class Inference {
   readonly model: Model;
-  readonly diagnostics: Diagnostic[] = [];
   /** Nodes whose inputs are of a rank that their operator is not defined for. */
   readonly misfits = new Set<Node>();
-  /** How many nodes were inferred so far. */
-  inferredNodes = 0;
   private readonly types = new Map<Value, ValueType | undefined>();
   private readonly contents = new Map<Value, AnyContent | undefined>();
   private readonly done = new Set<Node>();
@@ -57,11 +80,20 @@ export class Inference {
   /** How far the declared types of intermediate values count. */
   private readonly trust: DimTrust;
 
-  constructor(model: Model, frame: Frame = { attributes: new Map(), depth: 0, budget: { nodes: maxCallNodes } }) {
+  constructor(model: Model, frame: Frame = outermost()) {
     this.model = model;
     this.frame = frame;
     const isStatic = (input: Value) => input.type?.kind === 'tensor' && staticShape(input.type.shape) !== undefined;
     this.trust = frame.depth === 0 && model.graph.inputs.every(isStatic) ? 'numbers' : 'rank';
+  }
+
+  get diagnostics(): readonly Diagnostic[] {
+    return this.frame.shared.diagnostics;
+  }
+
+  /** How many nodes were inferred so far, each as often as it was, those of called functions included. */
+  get inferredNodes(): number {
+    return this.frame.shared.inferredNodes;
   }
 
   /** The type of a value: inferred, completed by what the file declares; undefined where neither knows. */
@@ -144,12 +176,13 @@ export class Inference {
   /** Infers what `value` depends on, producers first, without recursion over the length of the graph. */
   private demand(value: Value): void {
     if (this.types.has(value)) return;
-    const node = value.producer ?? value.graph.owner;
     if (value.producer === null && (value.initializer !== null || value.graph.owner === null)) {
       this.setSource(value);
       return;
     }
-    if (node !== null) this.inferNode(node);
+    // From the outside in: what is around a subgraph decides its inputs.
+    for (const owner of ownersOf(value.graph)) if (!this.done.has(owner)) this.inferNode(owner);
+    if (value.producer !== null && !this.types.has(value)) this.inferNode(value.producer);
     if (!this.types.has(value)) this.types.set(value, value.type);
   }
 
@@ -183,7 +216,9 @@ export class Inference {
   }
 
   private inferOne(node: Node): void {
-    this.inferredNodes += 1;
+    const { shared, depth } = this.frame;
+    shared.inferredNodes += 1;
+    if (depth > 0) shared.callNodes += 1;
     const context = new InferenceContext(
       node,
       opsetVersion(node.graph, node.domain) ?? 1,
@@ -193,7 +228,8 @@ export class Inference {
     const fn = calledFunction(node);
     if (!this.isOpen(node)) {
       if (fn !== undefined) this.inferCall(context, fn);
-      else inferenceRule(node.domain, node.opType)?.(context);
+      else if (subgraphs(node).length > 0 && this.nestingOf(node) >= maxNesting) this.tooDeep(context);
+      else if (fitsSchema(context)) inferenceRule(node.domain, node.opType)?.(context);
     }
     for (const [index, output] of node.outputs.entries()) {
       if (output === null) continue;
@@ -279,6 +315,18 @@ export class Inference {
     }
   }
 
+  private nestingOf(node: Node): number {
+    let nesting = this.frame.nesting;
+    for (let owner = node.graph.owner; owner !== null; owner = owner.graph.owner) nesting += 1;
+    return nesting;
+  }
+
+  /** Said once, of the outermost node that is not followed. */
+  private tooDeep(context: InferenceContext): void {
+    if (this.nestingOf(context.node) > maxNesting) return;
+    context.fail('infer/too-deep', `graphs nested more than ${maxNesting} deep are not followed`);
+  }
+
   private inferCall(context: InferenceContext, fn: ModelFunction): void {
     const call = this.callBody(context, fn);
     if (call === undefined) {
@@ -289,18 +337,17 @@ export class Inference {
       context.setType(index, output.type);
       context.setContent(index, output.content);
     }
-    this.diagnostics.push(...call.body.diagnostics);
   }
 
   private callBody(
     context: InferenceContext,
     fn: ModelFunction,
   ): { readonly body: Inference; readonly outputs: readonly InferredOutput[] } | undefined {
-    const { depth, budget } = this.frame;
-    budget.nodes -= fn.graph.nodes.size;
-    if (depth >= maxCallDepth || budget.nodes < 0) return undefined;
+    const { depth, shared } = this.frame;
+    const nesting = this.nestingOf(context.node);
+    if (depth >= maxCallDepth || nesting >= maxNesting || shared.callNodes >= maxCallNodes) return undefined;
     const attributes = new Map([...fn.attributeDefaults, ...context.attributes]);
-    const body = new Inference(this.model, { attributes, depth: depth + 1, budget });
+    const body = new Inference(this.model, { attributes, depth: depth + 1, nesting: nesting + 1, shared });
     const inputs = fn.graph.inputs.map((_, index) => context.type(index));
     const contents = fn.graph.inputs.map((_, index) => context.anyContent(index));
     return { body, outputs: body.inferSubgraph(fn.graph, inputs, contents) };
@@ -308,12 +355,19 @@ export class Inference {
 
   private report(node: Node, code: string, message: string): void {
     if (code === 'infer/rank') this.misfits.add(node);
+    const { diagnostics, reported } = this.frame.shared;
+    if (diagnostics.length >= maxDiagnostics) return;
     const where = describeNode(node);
-    const isKnown = this.diagnostics.some(
-      (each) => each.code === code && each.message === message && each.where === where,
-    );
-    if (!isKnown && this.diagnostics.length < maxDiagnostics) {
-      this.diagnostics.push({ code, severity: 'warning', message, where });
-    }
+    const key = JSON.stringify([code, message, where]);
+    if (reported.has(key)) return;
+    reported.add(key);
+    diagnostics.push({ code, severity: 'warning', message, where });
   }
+}
+
+/** The nodes around a graph, outermost first. */
+function ownersOf(graph: Graph): Node[] {
+  const owners: Node[] = [];
+  for (let { owner } = graph; owner !== null; owner = owner.graph.owner) owners.push(owner);
+  return owners.reverse();
 }

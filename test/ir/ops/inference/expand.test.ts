@@ -42,8 +42,8 @@ describe('Tile', () => {
   });
 
   it('repeats one axis before 6', () => {
-    const inputs = [typed('float', ['N', 4]), int64Tensor([3], []), int64Tensor([1], [])];
-    expect(inferOne('Tile', inputs, { opset: 5 }).types).toEqual(['float[N, 12]']);
+    const inputs = [typed('float', ['N', 4]), floatTensor([3], []), floatTensor([1], [])];
+    expect(inferOne('Tile', inputs, { opset: 5 }).types).toEqual(['float[?, ?]']);
     expect(inferOne('Tile', [typed('float', ['N', 4]), 'untyped', 'untyped'], { opset: 1 }).types).toEqual([
       'float[?, ?]',
     ]);

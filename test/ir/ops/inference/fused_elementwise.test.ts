@@ -6,9 +6,10 @@ const domain = 'com.microsoft';
 
 describe('fused elementwise operators', () => {
   it('have the shape of their data', () => {
-    for (const opType of ['BiasAdd', 'BiasSoftmax', 'GatedAdd', 'RotaryEmbedding']) {
+    for (const opType of ['BiasAdd', 'BiasSoftmax', 'GatedAdd']) {
       expect(inferOne(opType, [x(['N', 4]), x([4])], { domain }).types).toEqual(['float[N, 4]']);
     }
+    expect(inferOne('RotaryEmbedding', [x(['N', 4])], { domain }).types).toEqual(['float[N, 4]']);
     expect(inferOne('BiasDropout', [x(['N', 4]), x([4])], { domain, outputs: 2 }).types).toEqual([
       'float[N, 4]',
       'bool[N, 4]',

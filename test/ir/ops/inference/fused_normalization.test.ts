@@ -56,7 +56,7 @@ describe('EmbedLayerNormalization', () => {
 describe('GroupNorm', () => {
   it('keeps the shape', () => {
     const given = [half(['N', 'H', 'W', 8]), x([8]), x([8]), half([1, 1, 8])];
-    expect(inferOne('GroupNorm', given, { domain }).types).toEqual(['float16[N, H, W, 8]']);
+    expect(inferOne('GroupNorm', given.slice(0, 3), { domain }).types).toEqual(['float16[N, H, W, 8]']);
     expect(inferOne('SkipGroupNorm', given, { domain, outputs: 2 }).types).toEqual([
       'float16[N, H, W, 8]',
       'float16[N, H, W, 8]',

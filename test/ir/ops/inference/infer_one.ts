@@ -4,6 +4,7 @@ import { type Expr, formatDim, symbol } from '../../../../src/ir/dim.js';
 import { Editor } from '../../../../src/ir/editor.js';
 import type { Node, Value } from '../../../../src/ir/graph.js';
 import { Inference } from '../../../../src/ir/ops/inference/inference.js';
+import { operatorSchema } from '../../../../src/ir/ops/operator_schema.js';
 import type { Tensor } from '../../../../src/ir/tensor.js';
 import { formatType, tensorType, type ValueType } from '../../../../src/ir/value_type.js';
 
@@ -38,7 +39,10 @@ export type Inferred = {
   readonly messages: readonly string[];
 };
 
-/** What is inferred of one operator in a model of its own. */
+/**
+ * What is inferred of one operator in a model of its own. Needed inputs that are not given are there, of no known type:
+ * a test names what its rule looks at.
+ */
 export function inferOne(opType: string, given: readonly Given[], options: OperatorOptions = {}): Inferred {
   const editor = new Editor();
   const { graph } = editor.model;
@@ -52,20 +56,26 @@ export function inferOne(opType: string, given: readonly Given[], options: Opera
       ? editor.addInitializer(graph, each, `x${index}`)
       : editor.addInput(graph, `x${index}`, each);
   });
+  const schema = operatorSchema(options.domain ?? '', opType, options.opset ?? (options.domain === undefined ? 25 : 1));
+  for (let index = inputs.length; index < (schema?.minInputs ?? 0); index += 1) {
+    const isNeeded = schema?.inputs[Math.min(index, schema.inputs.length - 1)]?.option !== 'optional';
+    inputs.push(isNeeded ? editor.addInput(graph, `needed${index}`, undefined) : null);
+  }
   const node = editor.insertNode({
     graph,
     opType,
     inputs,
-    outputs: options.outputs ?? 1,
+    outputs: Math.max(options.outputs ?? 1, schema?.minOutputs ?? 1),
     domain: options.domain ?? '',
     attributes: options.attributes ?? [],
   });
   options.prepare?.(node, editor, inputs);
   const inference = new Inference(editor.model);
+  const outputs = node.outputs.slice(0, options.outputs ?? 1);
   const elementText = (element: Expr | undefined) => (element === undefined ? '?' : formatDim(element));
   return {
-    types: node.outputs.map((output) => formatType(inference.typeOf(output!))),
-    contents: node.outputs.map((output) => inference.contentOf(output!)?.elements.map(elementText).join(', ')),
+    types: outputs.map((output) => formatType(inference.typeOf(output!))),
+    contents: outputs.map((output) => inference.contentOf(output!)?.elements.map(elementText).join(', ')),
     codes: inference.diagnostics.map(({ code }) => code),
     messages: inference.diagnostics.map(({ message }) => message),
   };

@@ -20,7 +20,8 @@ describe('Resize', () => {
   });
 
   it('takes empty scales of opset 11 as not given', () => {
-    expect(resize(x([1, 4]), floatTensor([]), int64Tensor([1, 6]), [], 11).types).toEqual(['float[1, 6]']);
+    const inputs = [x([1, 4]), 'untyped', floatTensor([]), int64Tensor([1, 6])] as const;
+    expect(inferOne('Resize', inputs, { opset: 11 }).types).toEqual(['float[1, 6]']);
     expect(resize(x([1, 4]), floatTensor([1, 2]), int64Tensor([]), [], 13).types).toEqual(['float[1, 8]']);
   });
 
