@@ -1,4 +1,6 @@
+import { DiagnosticError } from '../diagnostic.js';
 import type { Graph, Model, ModelFunction, Node, OutputSlot, Value } from '../graph.js';
+import { modelGraphs } from '../traversal.js';
 import type { ValueType } from '../value_type.js';
 import { encodeAttribute } from './attribute_codec.js';
 import {
@@ -24,10 +26,36 @@ import { assignWireNames, type WireNames } from './wire_names.js';
  * The serialized model as chunks to be written one after the other. Weights are chunks of their own: views of the
  * bytes they were read from. The same model gives the same bytes.
  * @param placement decides which tensors go to a file of their own; none by default.
+ * @throws DiagnosticError `save/too-deep`.
  */
 export function encodeModelChunks(model: Model, placement?: ExternalPlacement): Uint8Array[] {
-  return new Encoder(model, placement).chunks();
+  requireShallow(model);
+  try {
+    return new Encoder(model, placement).chunks();
+  } catch (cause) {
+    if (cause instanceof Error && cause.message.includes('max depth')) throw tooDeep(cause);
+    throw cause;
+  }
 }
+
+/** Readers of protobuf take messages 100 deep, which are at most so many graphs below one another. */
+const maxLevels = 33;
+
+/** Found without recursion, before any. */
+function requireShallow(model: Model): void {
+  const levels = new Map<Graph, number>();
+  for (const graph of modelGraphs(model)) {
+    const level = graph.owner === null ? 1 : levels.get(graph.owner.graph)! + 1;
+    if (level > maxLevels) throw tooDeep();
+    levels.set(graph, level);
+  }
+}
+
+const tooDeep = (cause?: Error): DiagnosticError =>
+  new DiagnosticError(
+    { code: 'save/too-deep', message: `graphs are nested deeper than ${maxLevels} levels, which no reader takes` },
+    { cause },
+  );
 
 /** The serialized model in one piece. */
 export function encodeModel(model: Model): Uint8Array {

@@ -3,13 +3,15 @@ import { formatShape, shapesEqual } from '../../value_type.js';
 import { agreedShape } from './agreed_shape.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
 import { sameAsInput } from './elementwise.js';
+import { withStatedAxis } from './stated_axis.js';
 
 const named = (names: string, rule: InferenceRule): InferenceRules =>
   Object.fromEntries(names.split(' ').map((name) => [`com.microsoft:${name}`, rule]));
 
 /** ONNX Runtime's operators on each element or token, in com.microsoft; what else they take stretches to input 0. */
 export const fusedElementwiseRules: InferenceRules = {
-  ...named('BiasAdd BiasSoftmax GatedAdd MRotaryEmbedding MoE QMoE QOrderedGelu RotaryEmbedding', sameAsInput),
+  ...named('BiasAdd GatedAdd MRotaryEmbedding MoE QMoE QOrderedGelu RotaryEmbedding', sameAsInput),
+  'com.microsoft:BiasSoftmax': withStatedAxis(sameAsInput),
   // The mask has a bit an element, which no type says.
   ...named('BitmaskBiasDropout BitmaskDropout', sameAsInput),
   ...named('QuantizeWithOrder', (context) => context.setTensor(0, 'int8', context.shape(0))),

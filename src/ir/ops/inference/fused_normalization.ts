@@ -3,6 +3,7 @@ import { formatShape, type Shape } from '../../value_type.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 import { sameAsInput } from './elementwise.js';
 import { agreedSize } from './sizes.js';
+import { withStatedAxis } from './stated_axis.js';
 
 /** ONNX Runtime's normalizations with what stands around them, in com.microsoft. */
 export const fusedNormalizationRules: InferenceRules = {
@@ -11,7 +12,7 @@ export const fusedNormalizationRules: InferenceRules = {
   'com.microsoft:GroupNorm': sameAsInput,
   'com.microsoft:SkipGroupNorm': inferSkippedGroups,
   'com.microsoft:GatedRMSNorm': sameAsInput,
-  'com.microsoft:QOrderedLayerNormalization': sameAsInput,
+  'com.microsoft:QOrderedLayerNormalization': withStatedAxis(sameAsInput),
   'com.microsoft:EmbedLayerNormalization': (context) => inferEmbedded(context, context.dtype(2)),
   'com.microsoft:QEmbedLayerNormalization': (context) => inferEmbedded(context, context.dtype(8)),
 };

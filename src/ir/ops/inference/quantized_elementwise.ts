@@ -5,6 +5,7 @@ import { broadcastShapes } from './broadcast.js';
 import { joinedShape } from './concat.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 import { sameAsInput } from './elementwise.js';
+import { withStatedAxis } from './stated_axis.js';
 
 /** ONNX Runtime's elementwise operators on 8-bit integers, each operand with its scale and zero point behind it. */
 export const quantizedElementwiseRules: InferenceRules = {
@@ -14,7 +15,7 @@ export const quantizedElementwiseRules: InferenceRules = {
   'com.microsoft:MulInteger': (context) => inferOperands(context, [0, 2], 'int32'),
   'com.microsoft:QLinearLeakyRelu': sameAsInput,
   'com.microsoft:QLinearSigmoid': sameAsInput,
-  'com.microsoft:QLinearSoftmax': sameAsInput,
+  'com.microsoft:QLinearSoftmax': withStatedAxis(sameAsInput),
   'com.microsoft:QLinearConcat': inferQuantizedConcat,
 };
 

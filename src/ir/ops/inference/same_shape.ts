@@ -6,13 +6,14 @@ import { content } from './content.js';
 import type { InferenceContext, InferenceRule, InferenceRules } from './context.js';
 import { sameAsInput } from './elementwise.js';
 import { within } from './integer_range.js';
+import { withStatedAxis } from './stated_axis.js';
 
 /** Operators that move, replace or accumulate elements inside a tensor and keep its shape. */
 export const sameShapeRules: InferenceRules = {
   Trilu: ofRankAtLeast(2),
   'com.microsoft:Trilu': ofRankAtLeast(2),
   ReverseSequence: ofRankAtLeast(2),
-  TensorScatter: ofRankAtLeast(2),
+  TensorScatter: withStatedAxis(ofRankAtLeast(2)),
   EyeLike: inferEyeLike,
   CumSum: inferCumulative,
   CumProd: inferCumulative,

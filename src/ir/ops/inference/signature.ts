@@ -43,9 +43,9 @@ function fitsArity(context: InferenceContext, schema: OperatorSchema): boolean {
   if (inputs.length < schema.minInputs || given > schema.maxInputs) {
     return report(`${schema.name} takes ${range(schema.minInputs, schema.maxInputs)} inputs, given ${given}`);
   }
-  for (let index = 0; index < given; index += 1) {
+  for (const [index, input] of inputs.entries()) {
     const formal = formalParameter(schema, 'input', index);
-    if (inputs[index] === null && formal?.option === 'single') return report(`input ${formal.name} is left out`);
+    if (input === null && formal?.option === 'single') return report(`input ${formal.name} is left out`);
   }
   if (outputs.length > schema.maxOutputs) {
     return report(`${schema.name} has ${schema.maxOutputs} outputs at most, not ${outputs.length}`);
@@ -68,7 +68,9 @@ function fitsTypes(context: InferenceContext, schema: OperatorSchema): boolean {
 function isAllowed(type: ValueType, allowed: readonly string[]): boolean {
   switch (type.kind) {
     case 'tensor':
-      return type.dtype === undefined || allowed.includes(`tensor(${type.dtype})`);
+      // A sparse constant has a tensor's type.
+      if (type.dtype === undefined || allowed.includes(`tensor(${type.dtype})`)) return true;
+      return allowed.includes(`sparse_tensor(${type.dtype})`);
     case 'sequence':
       return allowed.some((each) => each.startsWith('seq('));
     case 'optional':
