@@ -29,9 +29,9 @@ import { assignWireNames, type WireNames } from './wire_names.js';
  * @throws DiagnosticError `save/too-deep`.
  */
 export function encodeModelChunks(model: Model, placement?: ExternalPlacement): Uint8Array[] {
-  requireShallow(model);
+  const levels = countLevels(model);
   try {
-    return new Encoder(model, placement).chunks();
+    return new Encoder(model, placement, levels).chunks();
   } catch (cause) {
     if (cause instanceof Error && cause.message.includes('max depth')) throw tooDeep(cause);
     throw cause;
@@ -41,14 +41,20 @@ export function encodeModelChunks(model: Model, placement?: ExternalPlacement): 
 /** Readers of protobuf take messages 100 deep, which are at most so many graphs below one another. */
 const maxLevels = 33;
 
-/** Found without recursion, before any. */
-function requireShallow(model: Model): void {
+/** Up to here nothing that a graph holds can pass the limit for messages. */
+const shallowLevels = 20;
+
+/** How deep graphs lie below one another: found without recursion, before any. */
+function countLevels(model: Model): number {
   const levels = new Map<Graph, number>();
+  let deepest = 1;
   for (const graph of modelGraphs(model)) {
     const level = graph.owner === null ? 1 : levels.get(graph.owner.graph)! + 1;
     if (level > maxLevels) throw tooDeep();
     levels.set(graph, level);
+    deepest = Math.max(deepest, level);
   }
+  return deepest;
 }
 
 const tooDeep = (cause?: Error): DiagnosticError =>
@@ -81,9 +87,11 @@ class Encoder {
   private readonly model: Model;
   private readonly placement: ExternalPlacement | undefined;
   private readonly names: WireNames;
+  private readonly levels: number;
 
-  constructor(model: Model, placement: ExternalPlacement | undefined) {
+  constructor(model: Model, placement: ExternalPlacement | undefined, levels: number) {
     this.model = model;
+    this.levels = levels;
     this.placement = placement;
     this.names = assignWireNames(model);
   }
@@ -107,6 +115,8 @@ class Encoder {
   private mainGraph(graph: Graph): Uint8Array[] {
     const { initializer = [], ...rest } = this.graph(graph);
     const message: GraphProto = { ...rest, ...('$unknowns' in rest && { $unknowns: rest.$unknowns }) } as GraphProto;
+    // Readers count from the model on: what the graph alone has room for may be one too deep for them.
+    if (this.levels > shallowLevels) encodeMessage('ModelProto', { graph: message });
     return [
       encodeMessage('GraphProto', message),
       ...initializer.flatMap((tensor) => delimited(5, tensorChunks(tensor))),
