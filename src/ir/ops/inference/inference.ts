@@ -36,7 +36,7 @@ const maxNesting = 64;
 const maxDiagnostics = 1000;
 
 /** Nodes inferred inside function calls, all calls together; functions that call each other twice would double it. */
-const maxCallNodes = 300_000;
+const maxCallNodes = 1_000_000;
 
 /** What one function call runs in. */
 type Frame = {
