@@ -12,7 +12,7 @@ import { loadModel, openStaging, type SavedFiles, type SaveOptions, saveModelInt
 import { Inference } from './ir/ops/inference/inference.js';
 import { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
 import { type PassReport, type PipelineReport, type PipelineStep, runPipeline } from './passes/pipeline.js';
-import { afterQuantizationPipeline, simplifyPipeline } from './passes/pipelines.js';
+import { afterQuantizationPipeline, ownOperatorsPipeline, standardPipeline } from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
 import { type PlacementOptions, placeQuantization } from './passes/quantize/placement.js';
 import type { Ranges } from './passes/quantize/ranges.js';
@@ -87,8 +87,9 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
       await runPipeline(model, steps, { ...options, target, evaluate: ortEvaluator(), onPass: onProgress?.pass }),
     );
   };
-  await run(options.pipeline ?? simplifyPipeline);
+  await run(options.pipeline ?? standardPipeline);
   const quantization = precision === 'int8' ? await quantize(model, target, options, run) : undefined;
+  if (options.pipeline === undefined) await run(ownOperatorsPipeline);
   const staging = options.output === undefined ? undefined : openStaging(options.output);
   try {
     const name = options.output === undefined ? '' : path.basename(options.output);
@@ -154,7 +155,7 @@ async function quantize(
   const { onProgress, cpu = hostCpu().kind } = options;
   if (canRaiseOpset(model)) {
     const raise = convertOpset(perChannelOpset);
-    await run([{ pass: raise, reason: 'scales per channel need it' }, ...simplifyPipeline]);
+    await run([{ pass: raise, reason: 'scales per channel need it' }, ...standardPipeline]);
   }
   const scheme = int8Scheme(target, cpu)!;
   const placement = placeQuantization(model.graph, new Inference(model), scheme, options.quantization);

@@ -1,6 +1,7 @@
 import { fuseGelu, fuseTanhGelu } from './fuse/activation/fuse_gelu.js';
 import { fuseMultiHeadAttention } from './fuse/attention/fuse_multi_head_attention.js';
 import { fuseRotaryEmbedding } from './fuse/attention/fuse_rotary_embedding.js';
+import { fuseConvActivation, fuseConvSumActivation } from './fuse/convolution/fuse_conv_activation.js';
 import { fuseGroupNormalization } from './fuse/normalization/fuse_group_normalization.js';
 import { fuseInstanceNormalization } from './fuse/normalization/fuse_instance_normalization.js';
 import {
@@ -42,8 +43,6 @@ const fuseIntoWeights = rewritePass(
 
 /** Rules that make one operator of several; where two can start at the same node, the one that takes more comes first. */
 const operatorFusions = [
-  fuseMultiHeadAttention,
-  fuseRotaryEmbedding,
   fuseGelu,
   fuseTanhGelu,
   fuseScatteredLayerNormalization,
@@ -64,6 +63,20 @@ const fuseOperators = rewritePass(
   operatorFusions,
 );
 
+/** Rules that make operators of a target's own; they come last, since what else rewrites knows the standard ones. */
+const ownOperatorFusions = [
+  fuseMultiHeadAttention,
+  fuseRotaryEmbedding,
+  fuseConvSumActivation,
+  fuseConvActivation,
+] as const;
+
+const fuseOwnOperators = rewritePass(
+  'fuse-own-operators',
+  'operators that a target has an operator of its own for => that operator',
+  ownOperatorFusions,
+);
+
 const usePlainOperators = rewritePass(
   'use-plain-operators',
   'operators that have a plainer spelling of as many nodes => that',
@@ -72,8 +85,18 @@ const usePlainOperators = rewritePass(
 
 const raiseOpsetForFusion = raiseOpset(operatorFusions);
 
-/** Fewer nodes, the same results. */
-export const simplifyPipeline: readonly PipelineStep[] = [
+const wrapUp: readonly PipelineStep[] = [
+  { pass: eliminateUnusedOutputs, reason: 'what nobody reads need not be computed' },
+  {
+    pass: mergeDuplicateInitializers,
+    reason: 'folding leaves equal constants; shared weights would block fusions before',
+  },
+  { pass: eliminateUnusedInitializers, reason: 'the bytes of constants that nobody reads any more' },
+  { pass: eliminateUnusedImports, reason: 'functions that were inlined, domains without nodes' },
+];
+
+/** Fewer nodes, the same results, in operators of the standard. */
+export const standardPipeline: readonly PipelineStep[] = [
   { pass: demoteConstantInputs, reason: 'weights of old models are constants to what follows' },
   { pass: inlineFunctions, reason: 'what follows looks into bodies where they are called' },
   { pass: constantsToInitializers, reason: 'one form of constants for everything that follows' },
@@ -95,14 +118,26 @@ export const simplifyPipeline: readonly PipelineStep[] = [
     atMost: 8,
     reason: 'a folded constant can make an identity, and a fused weight a constant',
   },
-  { pass: eliminateUnusedOutputs, reason: 'what nobody reads need not be computed' },
-  {
-    pass: mergeDuplicateInitializers,
-    reason: 'folding leaves equal constants; shared weights would block fusions before',
-  },
-  { pass: eliminateUnusedInitializers, reason: 'the bytes of constants that nobody reads any more' },
-  { pass: eliminateUnusedImports, reason: 'functions that were inlined, domains without nodes' },
+  ...wrapUp,
 ];
+
+/** Operators of the target's own, where it prefers them. After quantization, which places its pairs around standard ones. */
+export const ownOperatorsPipeline: readonly PipelineStep[] = [
+  {
+    repeat: [
+      { pass: fuseOwnOperators, reason: 'on a graph that is simplified already' },
+      { pass: eliminateIdentities, reason: 'fused operators take values in other shapes' },
+      { pass: mergeCommonSubexpressions, reason: 'several may need the same mask or angles' },
+      { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
+    ],
+    atMost: 4,
+    reason: 'a fused operator can be part of a larger one',
+  },
+  ...wrapUp,
+];
+
+/** Fewer nodes, the same results, in the operators that the target prefers. */
+export const simplifyPipeline: readonly PipelineStep[] = [...standardPipeline, ...ownOperatorsPipeline];
 
 /** What follows the insertion of Q/DQ pairs. */
 export const afterQuantizationPipeline: readonly PipelineStep[] = [
@@ -126,6 +161,7 @@ export const allPasses = [
   fuseIntoWeights,
   raiseOpsetForFusion,
   fuseOperators,
+  fuseOwnOperators,
   eliminateUnusedSubgraphOutputs,
   eliminateDeadNodes,
   eliminateUnusedOutputs,

@@ -1,0 +1,65 @@
+// activation(Conv(x, W, b)) => FusedConv(x, W, b), activation one of Relu, Sigmoid, Tanh, LeakyRelu, HardSigmoid, Clip
+// activation(Conv(x, W, b) + z) => FusedConv(x, W, b, z)
+// Needs: a convolution that nothing else reads; z of exactly its result's shape.
+import type { Node, Value } from '../../../ir/graph.js';
+import { shapesEqual } from '../../../ir/value_type.js';
+import { offerObstacle } from '../../rewrite/offers.js';
+import { any, op, optional } from '../../rewrite/pattern.js';
+import { type CheckContext, defineRewrite, type ReplacementBuilder } from '../../rewrite/rewrite.js';
+import {
+  convActivationAttributes,
+  type FusedActivation,
+  fusableActivations,
+  fusedActivation,
+} from './fused_activation.js';
+
+type Convolution = { conv: Node; x: Value; weight: Value; bias: Value | null };
+type Summed = Convolution & { sum: Node; z: Value };
+
+const conv = op('conv', 'Conv', [any('x'), any('weight'), optional('bias', any('bias'))]);
+
+/** A target that takes a Pad into the convolution behind it knows only the plain one. */
+const offer = (root: Node, { x }: Convolution, context: CheckContext): string | undefined =>
+  x.producer?.opType === 'Pad'
+    ? 'the padding in front could become part of the convolution'
+    : offerObstacle(root, { opType: 'FusedConv', domain: 'com.microsoft', of: x }, context);
+
+export const fuseConvActivation = defineRewrite<Convolution & { root: Node }>({
+  name: 'fuse-conv-activation',
+  summary: 'activation(Conv(x, W, b)) => FusedConv(x, W, b)',
+  licence: 'assumes-finite',
+  pattern: op('root', fusableActivations, [conv], { moreInputs: true }),
+  check: (match, context) => offer(match.root, match, context) ?? reason(fusedActivation(match.root)),
+  rewrite: (match, build) => [fusedConv(match, null, fusedActivation(match.root), build)],
+});
+
+export const fuseConvSumActivation = defineRewrite<Summed & { root: Node }>({
+  name: 'fuse-conv-sum-activation',
+  summary: 'activation(Conv(x, W, b) + z) => FusedConv(x, W, b, z)',
+  licence: 'assumes-finite',
+  pattern: op('root', fusableActivations, [op('sum', 'Add', [conv, any('z')], { commutative: true })], {
+    moreInputs: true,
+  }),
+  check: (match, context) =>
+    offer(match.root, match, context) ?? reason(fusedActivation(match.root)) ?? sumObstacle(match, context),
+  rewrite: (match, build) => [fusedConv(match, match.z, fusedActivation(match.root), build)],
+});
+
+const reason = (activation: FusedActivation | string): string | undefined =>
+  typeof activation === 'string' ? activation : undefined;
+
+function sumObstacle({ conv: node, z }: Summed, { inference }: CheckContext): string | undefined {
+  const shapes = [node.outputs[0]!, z].map((value) => inference.shapeOf(value));
+  return shapesEqual(shapes[0], shapes[1]) ? undefined : 'what is added is not known to have the shape of the result';
+}
+
+function fusedConv(
+  { conv: node, x, weight, bias }: Convolution,
+  z: Value | null,
+  activation: FusedActivation | string,
+  build: ReplacementBuilder,
+): Value {
+  const inputs = z === null ? [x, weight, ...(bias === null ? [] : [bias])] : [x, weight, bias, z];
+  const attributes = [...node.attributes.values(), ...convActivationAttributes(activation as FusedActivation)];
+  return build.op('FusedConv', inputs, { domain: 'com.microsoft', attributes, name: node.name });
+}
