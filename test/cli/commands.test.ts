@@ -82,7 +82,7 @@ describe('onnxopt optimize', () => {
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toMatchObject({
       before: { nodes: 33 },
-      after: { nodes: 24 },
+      after: { nodes: 14 },
       check: { status: 'passed' },
     });
   });
