@@ -6,12 +6,16 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import { symbolsOf } from '../ir/dim.js';
 import type { Graph, Node, Value } from '../ir/graph.js';
 import { elementCount, floatTensor, reshapeTensor, type Tensor } from '../ir/tensor.js';
+import { constantBytes } from '../ir/traversal.js';
 
 /** Sizes tried for open dimensions behind the first axis, in this order: networks ask for multiples, or small ones. */
 const sizes = [64, 32, 16, 8, 224, 128, 4, 2, 1, 96, 320, 640, 512] as const;
 
-/** How many different bindings of open dimensions are kept, batches of 1 and 2 among them. */
-const wantedBindings = 3;
+/** How many different bindings of open dimensions are kept, batches of 1 and 2 among them; fewer of large models. */
+const [wantedBindings, wantedOfLarge] = [3, 2];
+
+/** Bytes of constants from which on a model is large: a run takes as long as all passes together. */
+const largeModel = 64 * 2 ** 20;
 
 /**
  * Samples made from the declared types and shapes, for when nobody gives data: values random, open dimensions bound to
@@ -27,11 +31,12 @@ export async function samplesThatRun(
   const open = openDimensions(inputs);
   const isOpen = open.batch.size + open.other.size > 0;
   const found: Sample[] = [];
+  const wanted = constantBytes(graph.model) > largeModel ? wantedOfLarge : wantedBindings;
   let reason: string | undefined;
   for (const [index, bind] of (isOpen ? candidateBindings(open) : [{}]).entries()) {
     for (const values of integerChoices(inputs)) {
       try {
-        const count = isOpen ? 1 : wantedBindings;
+        const count = isOpen ? 1 : wanted;
         for await (const sample of randomSource(inputs, { bind, count, seed: index }).samples()) {
           const feeds = new Map([...sample.feeds, ...values]);
           await model.run(feeds);
@@ -41,8 +46,7 @@ export async function samplesThatRun(
         if (!(error instanceof DiagnosticError)) throw error;
         reason ??= error.diagnostic.message;
       }
-      if (found.length >= wantedBindings)
-        return { source: listSource([...found, ...(await edgeSample(found, model))]) };
+      if (found.length >= wanted) return { source: listSource([...found, ...(await edgeSample(found, model))]) };
     }
   }
   if (found.length === 0) return { source: undefined, ...(reason !== undefined && { reason }) };
