@@ -6,7 +6,7 @@ import { type Attribute, getGraph } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import { calledFunction, type Graph, type Node, type Value } from '../../ir/graph.js';
 import { containsOpaque } from '../../ir/ops/opaque.js';
-import { isRandom } from '../../ir/ops/traits.js';
+import { isOpaque, isRandom } from '../../ir/ops/traits.js';
 import { tensorIntegers } from '../../ir/tensor.js';
 import { definePass, type PassContext } from '../pass.js';
 import { equalGraphs, sameOrEqualConstant } from './equal_nodes.js';
@@ -109,10 +109,20 @@ function replaceAgreedOutputs(node: Node, context: PassContext): void {
   if (branches === undefined) return;
   for (const [index, output] of node.outputs.entries()) {
     if (output === null || output.pinned || output.uses.size === 0) continue;
-    const one = branches.taken.outputs[index]!.value;
-    const isOuter = one.graph !== branches.taken;
-    if (isOuter && branches.other.outputs[index]!.value === one) replaceValue(output, one, context, name);
-    else if (sameOrEqualConstant(one, branches.other.outputs[index]!.value)) replaceByConstant(output, one, context);
+    const one = behindIdentities(branches.taken.outputs[index]!.value);
+    const other = behindIdentities(branches.other.outputs[index]!.value);
+    if (one === other) replaceValue(output, one, context, name);
+    else if (sameOrEqualConstant(one, other)) replaceByConstant(output, one, context);
+  }
+}
+
+/** A branch gives back what it did not compute through an Identity. */
+function behindIdentities(value: Value): Value {
+  let source = value;
+  for (;;) {
+    const { producer } = source;
+    if (producer?.opType !== 'Identity' || isOpaque(producer) || producer.inputs[0] == null) return source;
+    source = producer.inputs[0];
   }
 }
 

@@ -28,7 +28,7 @@ export function replaceValue(output: Value, replacement: Value, context: PassCon
 /** Whether a graph output can read `value` under its own name without an Identity in the file. */
 export function canFeed(value: Value, slot: OutputSlot): boolean {
   if (value.pinned || value.graph !== slot.graph || value.isInput) return false;
-  if ([...value.uses].some((use) => use.kind === 'output')) return false;
+  if ([...value.uses].some((use) => use.kind === 'output' && use.user.graph === slot.graph)) return false;
   return value.producer !== null || (value.graph.owner === null && value.graph.ownerFunction === null);
 }
 
