@@ -280,6 +280,27 @@ describe('cloneGraphInto', () => {
     expect(verifyModel(editor.model)).toEqual([]);
   });
 
+  it('leaves out what nothing stands for, in subgraphs too', () => {
+    const editor = new Editor();
+    const { graph } = editor.model;
+    const x = editor.addInput(graph, 'x', float);
+    const fn = editor.addFunction({
+      name: 'f',
+      domain: 'local',
+      overload: '',
+      attributeNames: [],
+      attributeDefaults: new Map(),
+    });
+    const [given, missing] = ['given', 'missing'].map((name) => editor.addInput(fn.graph, name, float));
+    editor.insertNode({ graph: fn.graph, opType: 'Clip', inputs: [given!, missing!], outputs: 1 });
+    addOwner(editor, fn.graph, 'owner', missing!);
+    cloneGraphInto(editor, fn.graph, graph, new Map([[given!, x]]), { omitted: new Set([missing!]) });
+    const [clip, owner] = [...graph.nodes];
+    expect(clip!.inputs).toEqual([x, null]);
+    expect([...graphOf(owner!, 'body').nodes][0]!.inputs).toEqual([null]);
+    expect(verifyModel(editor.model).filter(({ code }) => code !== 'verify/missing-opset')).toEqual([]);
+  });
+
   it('copies a graph twice under names of their own, output slots included', () => {
     const { editor, graph, owner } = everything();
     const fresh = new Editor(editor.model);

@@ -505,6 +505,20 @@ describe('inputs, outputs and initializers', () => {
     expectSound(editor);
   });
 
+  it('drop an output: those behind it move up', () => {
+    const { editor, graph, x } = start();
+    const a = add(editor, 'a', [x], { outputs: 4 });
+    const [first, second, third, fourth] = a.outputs as [Value, Value, Value, Value];
+    editor.omitOutput(third);
+    editor.dropOutput(second);
+    expect(a.outputs).toEqual([first, null, fourth]);
+    expect([fourth.index, graph.values.has(second.name)]).toEqual([2, false]);
+    add(editor, 'b', [fourth]);
+    expectRefused(editor, () => editor.dropOutput(fourth));
+    expectRefused(editor, () => editor.dropOutput(second));
+    expectSound(editor);
+  });
+
   it('take in a constant of a draft with the first reader, whoever that is', () => {
     const { editor, graph, x } = start();
     const a = add(editor, 'a', [x]);

@@ -265,7 +265,7 @@ describe('inline-constant-if', () => {
     const a = b.input('a', [1, 2, 4, 1]);
     const [out] = addLoop(
       b,
-      [b.input('n', [], 'int64'), b.constant('yes', bool(true)), b.constant('zero', floatTensor([0]))],
+      [b.input('n', [], 'int64'), b.constant('yes', bool(true)), b.input('start', [1])],
       (body) => {
         body.input('i', [], 'int64');
         const going = body.input('going', [], 'bool');

@@ -88,6 +88,29 @@ describe('Constant', () => {
     expect(inference.contentOf(call.outputs[0]!)?.elements).toEqual([5, 6]);
   });
 
+  it('inside a function is open until a call tells, where the operator has a default as well', () => {
+    const editor = new Editor();
+    editor.setOpsetImport('', 21);
+    const fn = editor.addFunction({
+      name: 'F',
+      domain: 'local',
+      overload: '',
+      attributeNames: ['to_shape'],
+      attributeDefaults: new Map(),
+    });
+    editor.setOpsetImport('', 21, fn);
+    const constant = editor.addInitializer(fn.graph, int64Tensor([2, 3]), 'shape');
+    const start = { name: 'start', kind: 'reference', value: 'from' } as const;
+    const node = editor.insertNode({
+      graph: fn.graph,
+      opType: 'Shape',
+      inputs: [constant],
+      outputs: 1,
+      attributes: [start],
+    });
+    expect(new Inference(editor.model).contentOf(node.outputs[0]!)).toBeUndefined();
+  });
+
   it('may be sparse', () => {
     const indices = int64Tensor([1]);
     const values = int64Tensor([7]);
