@@ -1,6 +1,5 @@
 import type { Node, Value } from '../../ir/graph.js';
 import { content } from '../../ir/ops/inference/content.js';
-import { Inference } from '../../ir/ops/inference/inference.js';
 import { nodeTraits } from '../../ir/ops/traits.js';
 import { staticShape } from '../../ir/value_type.js';
 import type { PassContext } from '../pass.js';
@@ -62,11 +61,10 @@ function failsUnder(
   assumed: boolean,
   condition: Value,
   followers: readonly Node[],
-  { model, inference }: PassContext,
+  { inference }: PassContext,
 ): boolean {
-  const hypothesis = new Inference(model);
   const dims = staticShape(inference.shapeOf(condition)) ?? [];
-  hypothesis.assume(condition, content('bool', dims, [assumed ? 1 : 0]));
+  const hypothesis = inference.assuming(condition, content('bool', dims, [assumed ? 1 : 0]));
   for (const node of followers) for (const output of node.outputs) if (output !== null) hypothesis.typeOf(output);
   return followers.some((node) => nodeTraits(node)?.fixedRank === true && hypothesis.misfits.has(node));
 }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { floatAttribute, getGraph, intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
+import { floatAttribute, getGraph, getInts, intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
 import { floatTensor, int64Tensor, tensorFromData } from '../../../src/ir/tensor.js';
 import { eliminateUnusedOutputs } from '../../../src/passes/simplify/eliminate_unused_outputs.js';
 import { eliminateUnusedSubgraphOutputs } from '../../../src/passes/simplify/eliminate_unused_subgraph_outputs.js';
 import { applyPass, largestDifference, ModelBuilder, operatorsOf, randomTensor, reasonsOf } from '../../build_model.js';
-import { addIf, addLoop } from './build_subgraphs.js';
+import { addIf, addLoop, addScan, scanInputs } from './build_subgraphs.js';
 
 const x = randomTensor([2, 3], 5);
 const bool = (value: boolean) => tensorFromData('bool', [], Uint8Array.of(value ? 1 : 0));
@@ -134,6 +134,55 @@ describe('eliminate-unused-subgraph-outputs', () => {
       }
     });
   }
+
+  it('takes carried values out that only feed one another', async () => {
+    const b = new ModelBuilder();
+    const a = b.input('a', [2, 3]);
+    const results = addLoop(
+      b,
+      [b.input('n', [], 'int64'), b.constant('go', bool(true)), a, a, a],
+      (body) => {
+        body.input('i', [], 'int64');
+        body.output(body.op('Identity', [body.input('again', [], 'bool')]), 'go_on', 'bool');
+        const [one, two, three] = ['one', 'two', 'three'].map((name) => body.input(name, [2, 3]));
+        body.output(body.op('Neg', [two!]), 'one_next');
+        body.output(body.op('Cos', [one!]), 'two_next');
+        body.output(body.op('Tanh', [three!]), 'three_next');
+      },
+      ['p', 'q', 'r'],
+    );
+    b.output(results[2]!, 'y');
+    const model = b.build();
+    const result = await applyPass(model, eliminateUnusedSubgraphOutputs);
+    expect(operatorsOf(result.model)).toEqual(['Loop', 'Identity', 'Tanh']);
+    expect(await largestDifference(model, result.model, { a: x, n: int64Tensor([2], []) })).toBe(0);
+  });
+
+  it('takes unread results out of a Scan, with what it says of where they go', async () => {
+    const b = new ModelBuilder();
+    const a = b.input('a', ['N', 3]);
+    const results = addScan(
+      b,
+      [b.constant('start', floatTensor([0, 0, 0])), b.constant('idle', floatTensor([0])), a],
+      (body) => {
+        const sum = body.op('Add', [body.input('state', [3]), body.input('other', [1])]);
+        const row = body.input('row', [3]);
+        body.output(body.op('Add', [sum, row]), 'next');
+        body.output(body.op('Neg', [body.graph.values.get('other')!]), 'other_next');
+        body.output(body.op('Cos', [row]), 'first');
+        body.output(body.op('Sin', [row]), 'second');
+      },
+      ['last', 'idle_last', 'cosines', 'sines'],
+      [scanInputs(1), intsAttribute('scan_output_axes', [0, 1]), intsAttribute('scan_output_directions', [1, 0])],
+    );
+    b.output(results[3]!, 'y');
+    const model = b.build();
+    const result = await applyPass(model, eliminateUnusedSubgraphOutputs);
+    const [node] = [...result.model.graph.nodes];
+    expect([node!.inputs.length, node!.outputs.length]).toEqual([1, 1]);
+    expect(getInts(node!, 'scan_output_axes', undefined)).toEqual([1]);
+    expect(await largestDifference(model, result.model, { a: randomTensor([4, 3], 3) })).toBe(0);
+  });
 
   it('keeps what an unknown operator of the body reads', async () => {
     const b = new ModelBuilder();

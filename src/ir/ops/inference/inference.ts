@@ -123,13 +123,19 @@ export class Inference {
     return this.contents.get(value);
   }
 
-  /**
-   * Takes it that a value holds this, whatever computes it: to see what would follow. For an inference of its own that
-   * nothing was asked of yet.
-   */
-  assume(value: Value, content: Content): void {
-    this.types.set(value, tensorType(content.dtype, content.dims));
-    this.contents.set(value, content);
+  /** What would be known if `value` held this, whatever computes it. This inference stays as it is. */
+  assuming(value: Value, content: Content): Inference {
+    const hypothesis = new Inference(this.model, this.frame);
+    for (const [known, type] of this.types) hypothesis.types.set(known, type);
+    for (const [known, elements] of this.contents) hypothesis.contents.set(known, elements);
+    for (const node of this.done) hypothesis.done.add(node);
+    hypothesis.types.set(value, tensorType(content.dtype, content.dims));
+    hypothesis.contents.set(value, content);
+    for (const use of value.uses) {
+      const reader = use.kind === 'node' ? use.user : use.user.graph.owner;
+      for (let node = reader; node !== null; node = node.graph.owner) hypothesis.invalidate(node);
+    }
+    return hypothesis;
   }
 
   /** Infers every node of the main graph and what it reaches. */
