@@ -99,9 +99,9 @@ const wrapUp: readonly PipelineStep[] = [
 export const standardPipeline: readonly PipelineStep[] = [
   { pass: demoteConstantInputs, reason: 'weights of old models are constants to what follows' },
   { pass: inlineFunctions, reason: 'what follows looks into bodies where they are called' },
-  { pass: constantsToInitializers, reason: 'one form of constants for everything that follows' },
   {
     repeat: [
+      { pass: constantsToInitializers, reason: 'one form of constants for what follows; inlined branches bring more' },
       { pass: eliminateIdentities, reason: 'patterns see through to the real producers' },
       { pass: usePlainOperators, reason: 'constants that take the type of another value become constants' },
       { pass: mergeCommonSubexpressions, reason: 'what repeats itself is folded and fused once' },
