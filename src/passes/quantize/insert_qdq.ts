@@ -229,12 +229,11 @@ class Insertion {
     before: Node | null,
     attributes: readonly ReturnType<typeof intAttribute>[] = [],
   ): Node {
-    return this.editor.insertNode(
+    const node = this.editor.insertNode(
       {
         graph: this.graph,
         domain: this.domain,
         opType,
-        name: `${output}/${opType}`,
         inputs,
         outputs: [{ name: output }],
         attributes,
@@ -242,6 +241,9 @@ class Insertion {
       },
       before,
     );
+    // Two layers may share a weight; the value's name is one of its own by now, and the node's has to be.
+    this.editor.setNodeName(node, `${node.outputs[0]!.name}/${opType}`);
+    return node;
   }
 }
 
