@@ -10,6 +10,7 @@ import { tensorIntegers } from '../../ir/tensor.js';
 import { type Shape, shapesEqual } from '../../ir/value_type.js';
 import { definePass, type PassContext } from '../pass.js';
 import { GraphWriter } from './graph_writer.js';
+import { NodeNames } from './node_names.js';
 
 const name = 'hoist-loop-invariants';
 
@@ -21,8 +22,10 @@ export const hoistLoopInvariants = definePass({
     const { owner } = body;
     const isLoop = owner?.opType === 'Loop' || owner?.opType === 'Scan';
     if (owner === null || !isLoop || (owner.domain !== '' && owner.domain !== 'ai.onnx')) return;
+    const names = new NodeNames();
     for (const node of body.nodes) {
-      if (canMove(node, body) && cannotFail(node, context)) hoist(node, owner, context);
+      if (!canMove(node, body) || !cannotFail(node, context)) continue;
+      hoist(node, owner, names, context);
     }
   },
 });
@@ -76,7 +79,7 @@ function isNumber(value: Value, node: Node, inference: PassContext['inference'])
   return [from, to].every((dtype) => dataTypeKind(dtype) !== 'string' && dataTypeKind(dtype) !== 'complex');
 }
 
-function hoist(node: Node, owner: Node, { editor, fired }: PassContext): void {
+function hoist(node: Node, owner: Node, names: NodeNames, { editor, fired }: PassContext): void {
   fired(name, node);
   const writer = new GraphWriter(editor, owner, name);
   const outer = (input: Value | null): Value | null => {
@@ -89,7 +92,7 @@ function hoist(node: Node, owner: Node, { editor, fired }: PassContext): void {
       opType: node.opType,
       domain: node.domain,
       overload: node.overload,
-      name: node.name,
+      name: names.claim(owner.graph, node.name),
       inputs: node.inputs.map(outer),
       outputs: node.outputs.map((output) => (output === null ? null : { name: output.name, type: output.type })),
       attributes: [...node.attributes.values()],
@@ -97,12 +100,12 @@ function hoist(node: Node, owner: Node, { editor, fired }: PassContext): void {
     },
     owner,
   );
-  const names = node.outputs.map((output) => output?.name);
+  const valueNames = node.outputs.map((output) => output?.name);
   for (const [index, output] of node.outputs.entries()) {
     if (output !== null) editor.replaceAllUses(output, moved.outputs[index]!);
   }
   editor.eraseNode(node);
   for (const [index, output] of moved.outputs.entries()) {
-    if (output !== null && names[index] !== undefined) editor.renameValue(output, names[index]!);
+    if (output !== null && valueNames[index] !== undefined) editor.renameValue(output, valueNames[index]!);
   }
 }

@@ -13,6 +13,7 @@ import { equalGraphs, sameOrEqualConstant } from './equal_nodes.js';
 import { GraphWriter } from './graph_writer.js';
 import { branchesOf, isIf } from './if_branches.js';
 import { holdsPinned, inlineGraph } from './inline_graph.js';
+import { NodeNames } from './node_names.js';
 import { conditionThatSucceeds } from './refuted_branch.js';
 import { replaceValue } from './replace_value.js';
 
@@ -23,10 +24,11 @@ export const inlineConstantIf = definePass({
   summary: 'If(known condition) => the nodes of the branch it takes',
   scope: 'graphs',
   run(graph, context) {
+    const names = new NodeNames();
     const pending = [...graph.nodes].filter(isIf).reverse();
     for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
       const branch = takenBranch(node, context);
-      if (branch !== undefined) pending.push(...inline(node, branch, context).filter(isIf).reverse());
+      if (branch !== undefined) pending.push(...inline(node, branch, names, context).filter(isIf).reverse());
       else {
         replaceAgreedOutputs(node, context);
         exchangeBranches(node, context);
@@ -87,14 +89,14 @@ function negated({ producer }: Value): Value | undefined {
 }
 
 /** Puts the nodes of `branch` in the place of the If. Returns them. */
-function inline(node: Node, branch: Graph, context: PassContext): readonly Node[] {
+function inline(node: Node, branch: Graph, names: NodeNames, context: PassContext): readonly Node[] {
   const { editor } = context;
   if (holdsPinned(branch) || node.outputs.some((output) => output?.pinned)) {
     context.decline({ rule: name, node, reason: 'a kept part of the file names a value inside' });
     return [];
   }
   context.fired(name, node);
-  const inlined = inlineGraph(editor, branch, new Map(), { before: node, rule: name });
+  const inlined = inlineGraph(editor, branch, new Map(), { before: node, names, rule: name });
   for (const [index, output] of node.outputs.entries()) {
     if (output !== null) replaceValue(output, inlined.valueOf(branch.outputs[index]!), context, name);
   }

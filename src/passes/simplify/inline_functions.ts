@@ -7,6 +7,7 @@ import { operatorSchema, operatorVersions } from '../../ir/ops/operator_schema.j
 import { nestedGraphs } from '../../ir/topological_order.js';
 import { definePass, type PassContext } from '../pass.js';
 import { holdsPinned, inlineGraph } from './inline_graph.js';
+import { NodeNames } from './node_names.js';
 import { replaceValue } from './replace_value.js';
 
 const name = 'inline-functions';
@@ -25,6 +26,7 @@ export const inlineFunctions = definePass({
     if (context.model.functions.size === 0) return;
     const recursive = recursiveFunctions(context.model.functions.values());
     const pending = Array.from(callsIn(graph), (node) => ({ node, depth: 0 })).reverse();
+    const names = new NodeNames();
     let nodes = 0;
     for (let call = pending.pop(); call !== undefined; call = pending.pop()) {
       const { node, depth } = call;
@@ -37,7 +39,7 @@ export const inlineFunctions = definePass({
       }
       nodes += fn.graph.nodes.size;
       context.fired(name, node);
-      const inner = inline(node, fn, context).flatMap((copy) => [...callsWithin(copy)]);
+      const inner = inline(node, fn, names, context).flatMap((copy) => [...callsWithin(copy)]);
       pending.push(...inner.map((copy) => ({ node: copy, depth: depth + 1 })).reverse());
     }
   },
@@ -120,16 +122,17 @@ const importedVersion = ({ opsetImports }: Importer, domain: string): number | u
 const omittedInputs = (node: Node, fn: ModelFunction): ReadonlySet<Value> =>
   new Set(fn.graph.inputs.filter((_, index) => node.inputs[index] == null));
 
-function inline(node: Node, fn: ModelFunction, context: PassContext): readonly Node[] {
+function inline(node: Node, fn: ModelFunction, names: NodeNames, context: PassContext): readonly Node[] {
   const { editor } = context;
   const mapping = new Map<Value, Value>();
   for (const [index, input] of node.inputs.entries()) if (input !== null) mapping.set(fn.graph.inputs[index]!, input);
   const inlined = inlineGraph(editor, fn.graph, mapping, {
     before: node,
+    names,
     rule: name,
     omitted: omittedInputs(node, fn),
     attribute: (attribute) => boundAttribute(attribute, node, fn),
-    nodeName: (text) => (node.name === '' ? text : `${node.name}/${text}`),
+    nodeName: (text) => (node.name === '' || text === '' ? text : `${node.name}/${text}`),
   });
   importDomains(inlined.nodes, fn, context);
   for (const [index, output] of node.outputs.entries()) {

@@ -3,12 +3,14 @@ import type { Editor } from '../../ir/editor.js';
 import type { Graph, Node, OutputSlot, Value } from '../../ir/graph.js';
 import { nestedGraphs } from '../../ir/topological_order.js';
 import { GraphWriter } from './graph_writer.js';
+import type { NodeNames } from './node_names.js';
 
 export type InlineOptions = Omit<CloneGraphOptions, 'before'> & {
   /** The node the copies stand before. */
   readonly before: Node;
   readonly rule: string;
-  /** Names of the copied nodes, those of subgraphs excepted. */
+  readonly names: NodeNames;
+  /** What the copied nodes shall be called, those of subgraphs excepted. */
   readonly nodeName?: (name: string) => string;
 };
 
@@ -29,7 +31,7 @@ export function inlineGraph(
   editor: Editor,
   source: Graph,
   mapping: ReadonlyMap<Value, Value>,
-  { before, nodeName, ...options }: InlineOptions,
+  { before, names, nodeName = (name) => name, ...options }: InlineOptions,
 ): InlinedGraph {
   const target = before.graph;
   const known = new Map(mapping);
@@ -40,8 +42,7 @@ export function inlineGraph(
     const copy = output == null ? null : copies.get(output)?.producer;
     return copy == null ? [] : [copy];
   });
-  if (nodeName !== undefined)
-    for (const node of nodes) if (node.name !== '') editor.setNodeName(node, nodeName(node.name));
+  names.nameCopies(nodes, editor, nodeName);
   return {
     valueOf: ({ value }) => copies.get(value) ?? value,
     nodes,

@@ -13,6 +13,7 @@ import { staticShape } from '../../ir/value_type.js';
 import { definePass, type PassContext } from '../pass.js';
 import { GraphWriter } from './graph_writer.js';
 import { holdsPinned, type InlinedGraph, inlineGraph } from './inline_graph.js';
+import { NodeNames } from './node_names.js';
 import { replaceValue } from './replace_value.js';
 
 const name = 'unroll-constant-loop';
@@ -25,6 +26,7 @@ export const unrollConstantLoop = definePass({
   summary: 'Loop or Scan of a known, small number of iterations => the nodes of each iteration',
   scope: 'graphs',
   run(graph, context) {
+    const names = new NodeNames();
     for (const node of graph.nodes) {
       if ((node.domain !== '' && node.domain !== 'ai.onnx') || calledFunction(node) !== undefined) continue;
       const plan =
@@ -34,7 +36,7 @@ export const unrollConstantLoop = definePass({
       if (reason !== undefined) context.decline({ rule: name, node, reason });
       else {
         context.fired(name, node);
-        unroll(node, plan, context);
+        unroll(node, plan, names, context);
       }
     }
   },
@@ -218,7 +220,7 @@ function emptyCollection({ body, start, firstCarriedOutput }: Plan, index: numbe
 const emptyTensor = (dtype: Tensor['dtype'], dims: readonly number[]): Tensor =>
   dtype === 'string' ? tensorFromStrings(dims, []) : tensorFromBytes(dtype, dims, new Uint8Array(0));
 
-function unroll(node: Node, plan: Plan, context: PassContext): void {
+function unroll(node: Node, plan: Plan, names: NodeNames, context: PassContext): void {
   const { editor } = context;
   const { body, trips, start, collected, firstCarriedInput, firstCarriedOutput } = plan;
   const writer = new GraphWriter(editor, node, name);
@@ -234,8 +236,8 @@ function unroll(node: Node, plan: Plan, context: PassContext): void {
   for (let iteration = 0; iteration < trips; iteration += 1) {
     const mapping = new Map([...constants, ...plan.inputs(iteration, writer)]);
     for (const [index, value] of carried.entries()) mapping.set(body.inputs[firstCarriedInput + index]!, value);
-    const nodeName = (text: string) => (trips === 1 ? text : `${text}_${iteration}`);
-    const inlined = inlineGraph(editor, body, mapping, { before: node, rule: name, nodeName });
+    const nodeName = (text: string) => (trips === 1 || text === '' ? text : `${text}_${iteration}`);
+    const inlined = inlineGraph(editor, body, mapping, { before: node, names, rule: name, nodeName });
     const results = body.outputs.slice(firstCarriedOutput).map((slot) => inlined.valueOf(slot));
     carried = results.slice(0, start.length);
     for (const [index, parts] of pieces.entries()) parts.push(results[start.length + index]!);

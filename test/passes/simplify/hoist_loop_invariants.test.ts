@@ -45,6 +45,14 @@ describe('hoist-loop-invariants', () => {
     for (const n of [0, 1, 3]) expect(await largestDifference(model, result.model, feeds(n))).toBe(0);
   });
 
+  it('gives what it moves a name that no node around the loop has', async () => {
+    const model = withLoop((body, a) => body.op('Neg', [body.op('Exp', [a], { name: 'loop' })], { name: 'loop' }));
+    const result = await applyPass(model, hoistLoopInvariants);
+    expect([...result.model.graph.nodes].map(({ name }) => name)).toEqual(['loop_1', 'loop_2', 'loop']);
+    // The runtime does not load the original, whose body has the name twice.
+    expect(operatorsOf(result.model)).toContain('Loop');
+  });
+
   it('moves Cast between numbers and Unsqueeze within a known rank', async () => {
     const model = withLoop((body, a) => {
       const raised = body.op('Unsqueeze', [a, body.constant('axes', int64Tensor([0, -1]))]);

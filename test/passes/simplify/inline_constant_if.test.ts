@@ -58,6 +58,18 @@ describe('inline-constant-if', () => {
     expect(await largestDifference(model, result.model, { a: x })).toBe(0);
   });
 
+  it('gives nodes names that the graph around the branch does not have', async () => {
+    const b = new ModelBuilder();
+    const a = b.input('a', [2, 3]);
+    const before = b.op('Relu', [a], { name: 'same' });
+    const branch = (inner: ModelBuilder) => inner.output(inner.op('Neg', [before], { name: 'same' }));
+    b.output(addIf(b, b.constant('c', bool(true)), branch, exp(a))[0]!, 'y');
+    const model = b.build();
+    const result = await applyPass(model, inlineConstantIf);
+    expect([...result.model.graph.nodes].map(({ name }) => name)).toEqual(['same', 'same_1']);
+    expect(await largestDifference(model, result.model, { a: x })).toBe(0);
+  });
+
   it('gives two outputs that share a value a producer each', async () => {
     const b = new ModelBuilder();
     const a = b.input('a', [2, 3]);
