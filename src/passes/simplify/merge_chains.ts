@@ -1,0 +1,26 @@
+// an operator behind one of its own kind => one of them; see the files in `merges/`
+// Each of these leaves fewer nodes between a value and what it is computed from.
+import { rewritePass } from '../rewrite/driver.js';
+import { mergeCasts } from './merges/merge_casts.js';
+import { mergeClips } from './merges/merge_clips.js';
+import { eliminateSplitConcats, mergeConcats } from './merges/merge_concats.js';
+import { mergeConstantOperands, mergeConstantOperandsLeft } from './merges/merge_constant_operands.js';
+import { mergePads } from './merges/merge_pads.js';
+import { mergeReduceViews } from './merges/merge_reduce_views.js';
+import { mergeSlices } from './merges/merge_slices.js';
+import { mergeTransposes } from './merges/merge_transposes.js';
+import { mergeViews } from './merges/merge_views.js';
+
+export const mergeChains = rewritePass('merge-chains', 'an operator behind one of its own kind => one of them', [
+  mergeTransposes,
+  mergeViews,
+  mergeReduceViews,
+  mergeSlices,
+  eliminateSplitConcats,
+  mergeConcats,
+  mergeCasts,
+  mergeClips,
+  mergePads,
+  mergeConstantOperands,
+  mergeConstantOperandsLeft,
+]);
