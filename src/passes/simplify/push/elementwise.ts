@@ -1,0 +1,76 @@
+import { constantTensor } from '../../../ir/constant.js';
+import type { Node, Value } from '../../../ir/graph.js';
+import { nodeTraits } from '../../../ir/ops/traits.js';
+import { reshapeTensor } from '../../../ir/tensor.js';
+import type { PassContext } from '../../pass.js';
+import { defaultOpset } from '../plain_operator.js';
+import { inverse, type Permutation, permuteTensor } from './permutation.js';
+import { same, type TransposedOperand, type TransposeNode } from './transposed_node.js';
+
+/** Operands broadcast by themselves since this opset. */
+const broadcasts = 7;
+
+/** Operators that treat each position alone: all operands take part, broadcast ones included. */
+export const transposeElementwise: TransposeNode = (node, index, perm, context) => {
+  const kind = nodeTraits(node)?.elementwise;
+  if (kind === undefined || node.outputs.length !== 1) return undefined;
+  const attributes = [...node.attributes.values()];
+  if (kind === 'unary') {
+    if (index !== 0) return undefined;
+    const operands = node.inputs.map((_, input): TransposedOperand => (input === 0 ? { kind: 'data', perm } : same));
+    return { results: [perm], operands, attributes };
+  }
+  if (defaultOpset(node) < broadcasts) return undefined;
+  if (context.inference.shapeOf(node.outputs[0]!)?.length !== perm.length) return undefined;
+  const operands: TransposedOperand[] = [];
+  for (const input of node.inputs) {
+    const operand = broadcastOperand(input, perm, context);
+    if (operand === undefined) return undefined;
+    operands.push(operand);
+  }
+  return { results: [perm], operands, attributes };
+};
+
+/** An operand that is aligned at the last axis of a result of the rank of `perm`. */
+export function broadcastOperand(
+  input: Value | null,
+  perm: Permutation,
+  context: PassContext,
+): TransposedOperand | undefined {
+  if (input === null) return same;
+  const shape = context.inference.shapeOf(input);
+  if (shape === undefined || shape.length > perm.length) return undefined;
+  if (shape.length < perm.length && shape.every((dim) => dim === 1)) return same;
+  const tensor = constantTensor(input);
+  if (tensor !== undefined) {
+    const aligned = reshapeTensor(tensor, [...perm.slice(tensor.dims.length).map(() => 1), ...tensor.dims]);
+    const moved = permuteTensor(aligned, inverse(perm), context.maxGrowthBytes);
+    return moved && { kind: 'constant', tensor: moved };
+  }
+  return shape.length === perm.length ? { kind: 'data', perm } : undefined;
+}
+
+/** A quantization of the whole tensor, or one along an axis. */
+export const transposeQuantization: TransposeNode = (node, index, perm, { inference }) => {
+  const scale = node.inputs[1] == null ? undefined : inference.shapeOf(node.inputs[1]);
+  if (index !== 0 || scale === undefined || node.outputs.length !== 1) return undefined;
+  const operands = node.inputs.map((_, input): TransposedOperand => (input === 0 ? { kind: 'data', perm } : same));
+  const attributes = attributesWithAxis(node, scale.length === 0 ? undefined : perm);
+  if (scale.length > 1 || attributes === undefined) return undefined;
+  return { results: [perm], operands, attributes };
+};
+
+function attributesWithAxis(node: Node, perm: Permutation | undefined) {
+  const attributes = [...node.attributes.values()];
+  const block = node.attributes.get('block_size');
+  if (block !== undefined && !(block.kind === 'int' && block.value === 0n)) return undefined;
+  if (perm === undefined) return attributes;
+  const given = node.attributes.get('axis');
+  const axis = given?.kind === 'int' ? Number(given.value) : 1;
+  const moved = perm[axis < 0 ? axis + perm.length : axis];
+  if (moved === undefined) return undefined;
+  return [
+    ...attributes.filter(({ name }) => name !== 'axis'),
+    { name: 'axis', kind: 'int', value: BigInt(moved) } as const,
+  ];
+}
