@@ -20,6 +20,7 @@ import type { PipelineStep } from './pipeline.js';
 import { rewritePass } from './rewrite/driver.js';
 import { constantsToInitializers } from './simplify/constants_to_initializers.js';
 import { demoteConstantInputs } from './simplify/demote_constant_inputs.js';
+import { dropEmptyConcatInputs } from './simplify/drop_empty_concat_inputs.js';
 import { eliminateDeadNodes } from './simplify/eliminate_dead_nodes.js';
 import { eliminateIdentities } from './simplify/eliminate_identities.js';
 import { eliminateUnusedImports } from './simplify/eliminate_unused_imports.js';
@@ -30,9 +31,16 @@ import { foldConstants } from './simplify/fold_constants.js';
 import { hoistLoopInvariants } from './simplify/hoist_loop_invariants.js';
 import { inlineConstantIf } from './simplify/inline_constant_if.js';
 import { inlineFunctions } from './simplify/inline_functions.js';
+import { mergeChains } from './simplify/merge_chains.js';
 import { mergeCommonSubexpressions } from './simplify/merge_common_subexpressions.js';
 import { mergeDuplicateInitializers } from './simplify/merge_duplicate_initializers.js';
+import { slicesToSplit } from './simplify/merges/slices_to_split.js';
+import { transposesToReshapes } from './simplify/merges/transposes_to_reshapes.js';
 import { plainOperators } from './simplify/plain_operators.js';
+import { pushTransposes } from './simplify/push_transposes.js';
+import { readSizesFromInputs } from './simplify/read_sizes_from_inputs.js';
+import { reuseShapeValues } from './simplify/reuse_shape_values.js';
+import { simplifyShapeOperands } from './simplify/simplify_shape_operands.js';
 import { unrollConstantLoop } from './simplify/unroll_constant_loop.js';
 
 const fuseIntoWeights = rewritePass(
@@ -85,6 +93,10 @@ const usePlainOperators = rewritePass(
 
 const raiseOpsetForFusion = raiseOpset(operatorFusions);
 
+const moveNoData = rewritePass('move-no-data', 'Transpose that moves only axes of size 1 => Reshape', [
+  transposesToReshapes,
+]);
+
 const wrapUp: readonly PipelineStep[] = [
   { pass: eliminateUnusedOutputs, reason: 'what nobody reads need not be computed' },
   {
@@ -109,6 +121,13 @@ export const standardPipeline: readonly PipelineStep[] = [
       { pass: inlineConstantIf, reason: 'folded conditions take a branch; patterns see past it' },
       { pass: unrollConstantLoop, reason: 'folded counts; iteration numbers become constants' },
       { pass: hoistLoopInvariants, reason: 'loops that stay compute the same thing once' },
+      { pass: simplifyShapeOperands, reason: 'shapes that constants can say need not be computed' },
+      { pass: reuseShapeValues, reason: 'what is left of shape arithmetic is done once' },
+      { pass: readSizesFromInputs, reason: 'activations lose readers that fusions would have to respect' },
+      { pass: eliminateDeadNodes, reason: 'shape arithmetic that nobody reads any more reads nothing either' },
+      { pass: dropEmptyConcatInputs, reason: 'leaves fewer operands to join' },
+      { pass: mergeChains, reason: 'one operator in the place of two of its kind' },
+      { pass: pushTransposes, reason: 'Transposes meet and cancel, after neighbours are merged' },
       { pass: fuseIntoWeights, reason: 'needs weights as constants' },
       { pass: raiseOpsetForFusion, reason: 'only what the rules found asks for it' },
       { pass: fuseOperators, reason: 'on what the steps before have cleaned up' },
@@ -118,6 +137,10 @@ export const standardPipeline: readonly PipelineStep[] = [
     atMost: 8,
     reason: 'a folded constant can make an identity, and a fused weight a constant',
   },
+  { pass: slicesToSplit, reason: 'one node for many; after all that looks for Slice' },
+  { pass: moveNoData, reason: 'a Reshape no longer cancels a Transpose' },
+  { pass: mergeChains, reason: 'those Reshapes among their neighbours' },
+  { pass: eliminateDeadNodes, reason: 'what the last merges replaced' },
   ...wrapUp,
 ];
 
@@ -126,7 +149,8 @@ export const ownOperatorsPipeline: readonly PipelineStep[] = [
   {
     repeat: [
       { pass: fuseOwnOperators, reason: 'on a graph that is simplified already' },
-      { pass: eliminateIdentities, reason: 'fused operators take values in other shapes' },
+      { pass: mergeChains, reason: 'fused operators take values in other shapes' },
+      { pass: eliminateIdentities, reason: 'and those may be the ones there are' },
       { pass: mergeCommonSubexpressions, reason: 'several may need the same mask or angles' },
       { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
     ],
@@ -158,6 +182,14 @@ export const allPasses = [
   inlineConstantIf,
   unrollConstantLoop,
   hoistLoopInvariants,
+  simplifyShapeOperands,
+  reuseShapeValues,
+  readSizesFromInputs,
+  dropEmptyConcatInputs,
+  mergeChains,
+  pushTransposes,
+  slicesToSplit,
+  moveNoData,
   fuseIntoWeights,
   raiseOpsetForFusion,
   fuseOperators,

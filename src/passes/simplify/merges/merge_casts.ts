@@ -14,6 +14,7 @@ export const mergeCasts = defineRewrite<Match>({
   name: 'merge-casts',
   summary: 'Cast(Cast(x)) => Cast(x), or x',
   licence: 'exact',
+  keepsShared: true,
   pattern: op('root', 'Cast', [op('inner', 'Cast', [any('x')])]),
   check({ root, inner, x }, { inference }) {
     if (![root, inner].every((node) => plainOperator(node) === 'Cast' && onlyTo(node))) return 'rounding is asked for';

@@ -13,6 +13,7 @@ export const mergeTransposes = defineRewrite<Match>({
   name: 'merge-transposes',
   summary: 'Transpose(Transpose(x, p), q) => Transpose(x, p∘q), or x',
   licence: 'exact',
+  keepsShared: true,
   pattern: op('root', 'Transpose', [op('inner', 'Transpose', [any('x')])]),
   check: (match, { inference }) => (merged(match, inference) === undefined ? 'a permutation is not known' : undefined),
   rewrite(match, build, { inference }) {

@@ -22,6 +22,7 @@ export const mergeViews = defineRewrite<Match>({
   name: 'merge-views',
   summary: 'Reshape, Flatten, Squeeze or Unsqueeze of one another => one of them, or nothing',
   licence: 'exact',
+  keepsShared: true,
   pattern: op('root', views, [op('inner', views, [any('x')])]),
   check: (match, { inference }) => {
     const view = mergedView(match, inference);
