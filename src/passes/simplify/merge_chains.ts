@@ -4,7 +4,7 @@ import { rewritePass } from '../rewrite/driver.js';
 import { mergeCasts } from './merges/merge_casts.js';
 import { mergeClips } from './merges/merge_clips.js';
 import { eliminateSplitConcats, mergeConcats } from './merges/merge_concats.js';
-import { mergeConstantOperands, mergeConstantOperandsLeft } from './merges/merge_constant_operands.js';
+import { mergeConstantOperands } from './merges/merge_constant_operands.js';
 import { mergePads } from './merges/merge_pads.js';
 import { mergeReduceViews } from './merges/merge_reduce_views.js';
 import { mergeSlices } from './merges/merge_slices.js';
@@ -22,5 +22,4 @@ export const mergeChains = rewritePass('merge-chains', 'an operator behind one o
   mergeClips,
   mergePads,
   mergeConstantOperands,
-  mergeConstantOperandsLeft,
 ]);

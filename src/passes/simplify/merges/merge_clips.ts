@@ -20,7 +20,9 @@ export const mergeClips = defineRewrite<Match>({
   name: 'merge-clips',
   summary: 'Clip and Relu of one another => Clip',
   licence: 'exact',
-  pattern: op('root', ['Clip', 'Relu'], [op('inner', ['Clip', 'Relu'], [any('x')])]),
+  pattern: op('root', ['Clip', 'Relu'], [op('inner', ['Clip', 'Relu'], [any('x')], { moreInputs: true })], {
+    moreInputs: true,
+  }),
   check(match, { inference }) {
     if (match.inner.outputs[0]!.uses.size > 1) return 'the value between is read by others';
     if (defaultOpset(match.root) < boundsAreInputs) return 'bounds are attributes in this opset';

@@ -6,47 +6,53 @@ import { provablyAtLeast } from '../../../ir/dim.js';
 import type { Node, Value } from '../../../ir/graph.js';
 import { normalAxis } from '../../../ir/ops/inference/axes.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
-import { op } from '../../rewrite/pattern.js';
+import { search } from '../../rewrite/pattern.js';
 import { defineRewrite } from '../../rewrite/rewrite.js';
 import { defaultOpset, plainOperator } from '../plain_operator.js';
 import { type Cut, cutsOf } from './cuts.js';
 
-type Match = { root: Node };
-
-export const mergeConcats = defineRewrite<Match>({
+export const mergeConcats = defineRewrite<{ root: Node; inputs: Flat }>({
   name: 'merge-concats',
   summary: 'Concat(a, Concat(b, c), d) => Concat(a, b, c, d)',
   licence: 'exact',
-  pattern: op('root', 'Concat', []),
-  check: ({ root }, { inference }) =>
-    flattened(root, inference) === undefined
+  pattern: search('Concat', (root, { inference }) => {
+    const found = flattened(root, inference);
+    return found === undefined
       ? 'no input is a Concat along the same axis that only this one reads'
-      : undefined,
-  rewrite: ({ root }, build, { inference }) => [
-    build.op('Concat', flattened(root, inference)!, { attributes: [...root.attributes.values()] }),
+      : { captures: { root, inputs: found }, nodes: found.inner };
+  }),
+  check: () => undefined,
+  rewrite: ({ root, inputs }, build) => [
+    build.op('Concat', inputs.values, { attributes: [...root.attributes.values()] }),
   ],
 });
 
-function flattened(root: Node, inference: Inference): Value[] | undefined {
+type Flat = { readonly kind: 'flat'; readonly values: readonly Value[]; readonly inner: readonly Node[] };
+
+function flattened(root: Node, inference: Inference): Flat | undefined {
   const axis = joinedAxis(root, inference);
   if (axis === undefined) return undefined;
-  const inputs = root.inputs.filter((input) => input !== null);
-  const flat = inputs.flatMap((input) => {
-    const { producer } = input;
-    const isInner = producer !== null && input.uses.size === 1 && joinedAxis(producer, inference) === axis;
-    return isInner ? producer.inputs.filter((each) => each !== null) : [input];
+  const inner: Node[] = [];
+  const values = root.inputs.flatMap((input) => {
+    const producer = input?.producer;
+    const isInner = producer != null && input?.uses.size === 1 && joinedAxis(producer, inference) === axis;
+    if (isInner) inner.push(producer);
+    return (isInner ? producer.inputs : [input ?? null]).filter((each) => each !== null);
   });
-  return flat.length > inputs.length ? flat : undefined;
+  return inner.length === 0 ? undefined : { kind: 'flat', values, inner };
 }
 
-export const eliminateSplitConcats = defineRewrite<Match>({
+export const eliminateSplitConcats = defineRewrite<{ whole: Value }>({
   name: 'eliminate-split-concats',
   summary: 'Concat of all parts of x => x',
   licence: 'exact',
-  pattern: op('root', 'Concat', []),
-  check: ({ root }, { inference }) =>
-    wholeOf(root, inference) === undefined ? 'its inputs are not all parts of one value, in order' : undefined,
-  rewrite: ({ root }, _, { inference }) => [wholeOf(root, inference)!],
+  keepsShared: true,
+  pattern: search('Concat', (root, { inference }) => {
+    const whole = wholeOf(root, inference);
+    return whole === undefined ? 'its inputs are not all parts of one value, in order' : { captures: { whole } };
+  }),
+  check: () => undefined,
+  rewrite: ({ whole }) => [whole],
 });
 
 function wholeOf(root: Node, inference: Inference): Value | undefined {

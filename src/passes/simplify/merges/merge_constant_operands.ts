@@ -5,7 +5,7 @@ import { constantTensor } from '../../../ir/constant.js';
 import type { Node, Value } from '../../../ir/graph.js';
 import { elementCount, floatTensor, type Tensor, tensorData } from '../../../ir/tensor.js';
 import { type Constant, constant, op } from '../../rewrite/pattern.js';
-import { defineRewrite, type Rewrite } from '../../rewrite/rewrite.js';
+import { defineRewrite } from '../../rewrite/rewrite.js';
 import { defaultOpset, plainOperator } from '../plain_operator.js';
 
 type Match = { root: Node; inner: Node; outer: Constant };
@@ -15,12 +15,13 @@ const smallestNormal = 2 ** -126;
 /** Operands broadcast by themselves since this opset. */
 const broadcasts = 7;
 
-const inner = op('inner', ['Add', 'Mul'], []);
-const outer = constant('outer');
-
-const shared: Omit<Rewrite<Match>, 'name' | 'pattern'> = {
+export const mergeConstantOperands = defineRewrite<Match>({
+  name: 'merge-constant-operands',
   summary: '(x + a) + b => x + (a + b); (x · a) · b => x · (a · b)',
   licence: 'reassociates',
+  pattern: op('root', ['Add', 'Mul'], [op('inner', ['Add', 'Mul'], [], { moreInputs: true }), constant('outer')], {
+    commutative: true,
+  }),
   check(match) {
     const terms = termsOf(match);
     return typeof terms === 'string' ? terms : undefined;
@@ -30,19 +31,6 @@ const shared: Omit<Rewrite<Match>, 'name' | 'pattern'> = {
     if (typeof terms === 'string') return [];
     return [build.op(match.root.opType, [terms.x, build.constant(terms.tensor)])];
   },
-};
-
-export const mergeConstantOperands = defineRewrite<Match>({
-  ...shared,
-  name: 'merge-constant-operands',
-  pattern: op('root', ['Add', 'Mul'], [inner, outer]),
-});
-
-/** The same with the second constant on the left. */
-export const mergeConstantOperandsLeft = defineRewrite<Match>({
-  ...shared,
-  name: 'merge-constant-operands-left',
-  pattern: op('root', ['Add', 'Mul'], [outer, inner]),
 });
 
 function termsOf({ root, inner, outer }: Match): { readonly x: Value; readonly tensor: Tensor } | string {

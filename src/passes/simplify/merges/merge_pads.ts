@@ -17,7 +17,7 @@ export const mergePads = defineRewrite<Match>({
   name: 'merge-pads',
   summary: 'Pad(Pad(x, p), q) => Pad(x, p + q)',
   licence: 'exact',
-  pattern: op('root', 'Pad', [op('inner', 'Pad', [any('x')])]),
+  pattern: op('root', 'Pad', [op('inner', 'Pad', [any('x')], { moreInputs: true })], { moreInputs: true }),
   check({ root, inner }) {
     if (plainOperator(root) === undefined || plainOperator(inner) === undefined)
       return 'attributes are up to the caller';

@@ -31,7 +31,12 @@ export const mergeReduceViews = defineRewrite<Match>({
   name: 'merge-reduce-views',
   summary: 'Squeeze or Unsqueeze of what a reduction leaves => its keepdims',
   licence: 'exact',
-  pattern: op('root', ['Squeeze', 'Unsqueeze'], [op('reduce', [...reductions, ...selections], [])]),
+  pattern: op(
+    'root',
+    ['Squeeze', 'Unsqueeze'],
+    [op('reduce', [...reductions, ...selections], [], { moreInputs: true })],
+    { moreInputs: true },
+  ),
   check({ root, reduce }, { inference }) {
     const isKept = getInt(reduce, 'keepdims', 1) !== 0;
     if (plainOperator(root) === undefined || plainOperator(reduce) === undefined)

@@ -13,7 +13,7 @@ export const mergeSlices = defineRewrite<Match>({
   name: 'merge-slices',
   summary: 'Slice(Slice(x)) => Slice(x)',
   licence: 'exact',
-  pattern: op('root', 'Slice', [op('inner', 'Slice', [any('x')])]),
+  pattern: op('root', 'Slice', [op('inner', 'Slice', [any('x')], { moreInputs: true })], { moreInputs: true }),
   check({ root, inner }, { inference }) {
     if (inner.outputs[0]!.uses.size > 1) return 'the first cut is read by others';
     return mergedCuts(inner, root, inference) === undefined ? 'the cuts do not add up to one' : undefined;

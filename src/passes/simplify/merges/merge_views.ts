@@ -23,7 +23,7 @@ export const mergeViews = defineRewrite<Match>({
   summary: 'Reshape, Flatten, Squeeze or Unsqueeze of one another => one of them, or nothing',
   licence: 'exact',
   keepsShared: true,
-  pattern: op('root', views, [op('inner', views, [any('x')])]),
+  pattern: op('root', views, [op('inner', views, [any('x')], { moreInputs: true })], { moreInputs: true }),
   check: (match, { inference }) => {
     const view = mergedView(match, inference);
     return typeof view === 'string' ? view : undefined;
