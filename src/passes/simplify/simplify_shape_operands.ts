@@ -35,6 +35,9 @@ export const simplifyShapeOperands = definePass({
 
 type PlannedOperands = { readonly since: number; readonly inputs: readonly number[]; readonly plan: PlanOperand };
 
+/** Says how Reshape reads a 0, which plans use in the one way that all opsets have. */
+const readsZero = 'allowzero';
+
 /** Operands that are shapes or positions, since the opset in which they are inputs. */
 const plannedOperands: Readonly<Record<string, PlannedOperands>> = {
   Reshape: { since: 5, inputs: [1], plan: planReshape },
@@ -73,6 +76,7 @@ function simplifyOperand({ node, index, plan: planOf, constants }: Operand, cont
   }
   if (replacement.producer !== null && !replacement.producer.attached) editor.attach(replacement.producer, node);
   editor.setInput(node, index, replacement);
+  editor.removeAttribute(node, readsZero);
   editor.addProvenance(node, name);
   eraseUnread(operand, context);
 }
@@ -164,7 +168,7 @@ function keepsResult(node: Node, index: number, replacement: Value, { editor, in
     opType: node.opType,
     inputs: node.inputs.with(index, replacement),
     outputs: 1,
-    attributes: [...node.attributes.values()],
+    attributes: [...node.attributes.values()].filter((attribute) => attribute.name !== readsZero),
   });
   const before = inference.shapeOf(node.outputs[0]!);
   return before === undefined || isAsKnown(before, inference.shapeOf(draft.outputs[0]!));

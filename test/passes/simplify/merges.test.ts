@@ -224,7 +224,74 @@ describe('merge-views', () => {
   });
 });
 
+describe('merge-transposed-views', () => {
+  runCases({
+    'leaves joined axes where the sizes are not known to be equal': {
+      dims: ['n', 3, 's', 4],
+      build: (b, x) => {
+        const joined = b.op('Reshape', [x, ints(b, [-1, 5, 4])]);
+        return b.op('Reshape', [b.op('Transpose', [joined], perm(0, 2, 1)), ints(b, [-1, 3, 4, 5])]);
+      },
+      left: ['Reshape', 'Transpose', 'Reshape'],
+      feeds: [[2, 3, 5, 4]],
+      reason: 'axes are not joined and taken apart as they were',
+    },
+    'moves joined axes together': {
+      dims: ['n', 3, 5, 4],
+      build: (b, x) => {
+        const joined = b.op('Reshape', [x, ints(b, [-1, 5, 4])]);
+        return b.op('Reshape', [b.op('Transpose', [joined], perm(0, 2, 1)), ints(b, [-1, 3, 4, 5])]);
+      },
+      left: ['Transpose'],
+      feeds: [
+        [2, 3, 5, 4],
+        [1, 3, 5, 4],
+        [0, 3, 5, 4],
+      ],
+    },
+    'leaves an axis of size 1 that goes elsewhere': {
+      dims: ['n', 1, 5],
+      build: (b, x) => {
+        const joined = b.op('Squeeze', [x, ints(b, [1])]);
+        return b.op('Unsqueeze', [b.op('Transpose', [joined]), ints(b, [2])]);
+      },
+      left: ['Squeeze', 'Transpose', 'Unsqueeze'],
+      feeds: [[2, 1, 5]],
+      reason: 'axes are not joined and taken apart as they were',
+    },
+    'leaves axes that are taken apart in another way': {
+      dims: ['n', 4, 5],
+      build: (b, x) => {
+        const joined = b.op('Reshape', [x, ints(b, [-1, 5])]);
+        return b.op('Reshape', [b.op('Transpose', [joined]), ints(b, [5, -1, 2])]);
+      },
+      left: ['Reshape', 'Transpose', 'Reshape'],
+      feeds: [
+        [2, 4, 5],
+        [0, 4, 5],
+      ],
+      reason: 'axes are not joined and taken apart as they were',
+    },
+  });
+});
+
 describe('merge-slices', () => {
+  it('picks one element where a Slice of one is squeezed', async () => {
+    const b = new ModelBuilder();
+    const x = b.input('x', [3, 'n', 2]);
+    const pick = (start: number, end: number | bigint, at: number, out: number) =>
+      b.op('Squeeze', [b.op('Slice', [x, ints(b, [start]), ints(b, [end]), ints(b, [at])]), ints(b, [out])]);
+    b.output(pick(1, 2, 0, 0), 'second');
+    b.output(pick(-1, 2n ** 63n - 1n, 2, -1), 'last');
+    b.output(pick(-2, -1, 0, 0), 'before');
+    await expectExact(
+      b.build(),
+      mergeChains,
+      ['Gather', 'Gather', 'Gather'],
+      [{ x: randomTensor([3, 4, 2]) }, { x: randomTensor([3, 0, 2]) }],
+    );
+  });
+
   const last = 2n ** 63n - 1n;
   const slice = (b: ModelBuilder, x: Value, ...lists: (readonly (number | bigint)[])[]) =>
     b.op('Slice', [x, ...lists.map((list) => ints(b, list))]);

@@ -81,17 +81,31 @@ describe('simplify-shape-operands', () => {
     await expectExact(model, simplifyShapeOperands, operatorsOf(model), feeds);
   });
 
-  it('leaves two unknown sizes, allowzero, and a Concat that others read', async () => {
+  it('reads a 0 in the one way that all opsets have, where allowzero is not needed', async () => {
+    const b = new ModelBuilder();
+    const x = b.input('x', ['n', 6]);
+    const allow = { attributes: [intAttribute('allowzero', 1)] };
+    b.output(b.op('Reshape', [x, b.op('Concat', [sizeOf(b, x, 0), vector(b, [2, 3])], axis0)], allow), 'y');
+    const model = b.build();
+    const { model: result } = await applyPass(model, simplifyShapeOperands);
+    expect(operandOf(result, 'Reshape', 1)).toEqual([0n, 2n, 3n]);
+    expect([...result.graph.nodes].at(-1)!.attributes.size).toBe(0);
+    const kept = operatorsOf(model).filter((opType) => opType !== 'Concat');
+    await expectExact(model, simplifyShapeOperands, kept, [{ x: randomTensor([2, 6]) }, { x: randomTensor([0, 6]) }]);
+  });
+
+  it('leaves two unknown sizes, and an element of 0 under allowzero', async () => {
     const b = new ModelBuilder();
     const x = b.input('x', ['r', 6]);
     const like = b.input('like', ['n', 's']);
     const shape = b.op('Concat', [sizeOf(b, like, 0), sizeOf(b, like, 1), vector(b, [6])], axis0);
     b.output(b.op('Reshape', [x, shape]), 'y');
-    const same = b.op('Concat', [sizeOf(b, x, 0), vector(b, [2, 3])], axis0);
-    b.output(b.op('Reshape', [x, same], { attributes: [intAttribute('allowzero', 1)] }), 'z');
+    const empty = b.input('empty', ['n', 0]);
+    const same = b.op('Concat', [sizeOf(b, empty, 0), vector(b, [0, 3])], axis0);
+    b.output(b.op('Reshape', [empty, same], { attributes: [intAttribute('allowzero', 1)] }), 'z');
     const model = b.build();
     const { report } = await expectExact(model, simplifyShapeOperands, operatorsOf(model), [
-      { x: randomTensor([6, 6]), like: randomTensor([2, 3]) },
+      { x: randomTensor([6, 6]), like: randomTensor([2, 3]), empty: randomTensor([2, 0]) },
     ]);
     expect(reasonsOf(report)).toEqual(['no constant says the same as its operand']);
   });

@@ -155,10 +155,11 @@ function restAxis(root: Node, inner: Node, rank: number, inference: Inference): 
 
 const found = (index: number | undefined): number | undefined => (index === undefined || index < 0 ? undefined : index);
 
-/** The constant target of a Reshape whose 0 copies. */
+/** The constant target of a Reshape, unless it holds a 0 that stands for itself. */
 function askedShape(node: Node, inference: Inference): number[] | undefined {
-  if (node.opType !== 'Reshape' || node.inputs[1] == null || getInt(node, 'allowzero', 0) !== 0) return undefined;
-  return knownNumbers(inference.contentOf(node.inputs[1]));
+  if (node.opType !== 'Reshape' || node.inputs[1] == null) return undefined;
+  const asked = knownNumbers(inference.contentOf(node.inputs[1]));
+  return getInt(node, 'allowzero', 0) !== 0 && asked?.includes(0) ? undefined : asked;
 }
 
 function allKnown(target: readonly (number | undefined)[]): number[] | undefined {
