@@ -1,6 +1,21 @@
+import { fuseClipClip, fuseMinMaxClip, fuseWhereClip } from './fuse/activation/fuse_clip.js';
+import { fuseElu, fuseScaledElu, fuseSelu } from './fuse/activation/fuse_elu.js';
 import { fuseGelu, fuseTanhGelu } from './fuse/activation/fuse_gelu.js';
+import { fuseHardGate, fuseHardSigmoid, fuseHardSwish } from './fuse/activation/fuse_hard_sigmoid.js';
+import { fuseLeakyRelu, fuseMaxLeakyRelu, fusePrelu, fuseReluPrelu } from './fuse/activation/fuse_leaky_relu.js';
+import {
+  fuseLogOfSoftmax,
+  fuseLogSoftmax,
+  fusePlainLogSoftmax,
+  fusePlainSoftmax,
+  fuseSoftmax,
+} from './fuse/activation/fuse_softmax.js';
+import { fuseMish, fuseSoftplus, fuseSoftsign, fuseStableSoftplus } from './fuse/activation/fuse_softplus.js';
+import { fuseQuickGelu, fuseSigmoid, fuseSwish } from './fuse/activation/fuse_swish.js';
+import { fuseRelu, fuseShrink, fuseThresholdedRelu } from './fuse/activation/fuse_thresholds.js';
 import { fuseMultiHeadAttention } from './fuse/attention/fuse_multi_head_attention.js';
 import { fuseRotaryEmbedding } from './fuse/attention/fuse_rotary_embedding.js';
+import { fuseNotOrder, fuseOrEqual } from './fuse/comparison/fuse_or_equal.js';
 import { fuseConvActivation, fuseConvSumActivation } from './fuse/convolution/fuse_conv_activation.js';
 import { fuseGroupNormalization } from './fuse/normalization/fuse_group_normalization.js';
 import { fuseInstanceNormalization } from './fuse/normalization/fuse_instance_normalization.js';
@@ -14,6 +29,13 @@ import { fuseNormalizationBias, fuseNormalizationScale } from './fuse/normalizat
 import { fuseNormalizationCasts } from './fuse/normalization/fuse_normalization_casts.js';
 import { fuseNormalizationViews } from './fuse/normalization/fuse_normalization_views.js';
 import { raiseOpset } from './fuse/raise_opset.js';
+import {
+  fuseReduceL1,
+  fuseReduceL2,
+  fuseReduceLogSum,
+  fuseReduceLogSumExp,
+  fuseReduceSumSquare,
+} from './fuse/reduction/fuse_reductions.js';
 import { fuseAffineConv, fuseConvAffine } from './fuse/weights/fuse_conv_affine.js';
 import { fuseConvBatchnorm } from './fuse/weights/fuse_conv_batchnorm.js';
 import type { PipelineStep } from './pipeline.js';
@@ -53,6 +75,34 @@ const fuseIntoWeights = rewritePass(
 const operatorFusions = [
   fuseGelu,
   fuseTanhGelu,
+  fuseSigmoid,
+  fuseHardSwish,
+  fuseHardGate,
+  fuseHardSigmoid,
+  fuseSwish,
+  fuseQuickGelu,
+  fuseMish,
+  fuseStableSoftplus,
+  fuseSoftplus,
+  fuseSoftsign,
+  fuseElu,
+  fuseSelu,
+  fuseScaledElu,
+  fuseLeakyRelu,
+  fuseMaxLeakyRelu,
+  fusePrelu,
+  fuseReluPrelu,
+  fuseShrink,
+  fuseThresholdedRelu,
+  fuseMinMaxClip,
+  fuseWhereClip,
+  fuseClipClip,
+  fuseRelu,
+  fuseSoftmax,
+  fusePlainSoftmax,
+  fuseLogSoftmax,
+  fusePlainLogSoftmax,
+  fuseLogOfSoftmax,
   fuseScatteredLayerNormalization,
   fuseInstanceNormalization,
   fuseLayerNormalization,
@@ -63,6 +113,13 @@ const operatorFusions = [
   fuseNormalizationCasts,
   fuseNormalizationViews,
   fuseGroupNormalization,
+  fuseReduceL2,
+  fuseReduceL1,
+  fuseReduceLogSumExp,
+  fuseReduceLogSum,
+  fuseReduceSumSquare,
+  fuseOrEqual,
+  fuseNotOrder,
 ] as const;
 
 const fuseOperators = rewritePass(

@@ -8,7 +8,8 @@ import { offerObstacle } from '../../rewrite/offers.js';
 import { type Finding, search } from '../../rewrite/pattern.js';
 import { productOf, withoutFactors } from '../../rewrite/product.js';
 import { defineRewrite, type Rewrite } from '../../rewrite/rewrite.js';
-import { isClose, scalarOperand } from '../../rewrite/scalar.js';
+import { isClose } from '../../rewrite/scalar.js';
+import { type OnePlus, onePlus } from './one_plus.js';
 
 type Match = { readonly x: Value };
 
@@ -49,7 +50,7 @@ function findGated(root: Node, state: MatchState, gate: string, argumentNodes: A
   const { coefficient, factors, nodes } = productOf(root.outputs[0]!, state.inference);
   if (factors.length !== 2) return 'it is not a product of two values';
   for (const [x, other] of [factors, [...factors].reverse()] as [Value, Value][]) {
-    const sum = onePlus(other, state);
+    const sum = onePlus(other, state.inference);
     const gated = sum?.rest.producer;
     if (sum === undefined || gated?.opType !== gate || gated.inputs[0] == null) continue;
     if (!isClose(coefficient, 0.5, tolerance)) return `the factor in front is ${coefficient}, not 0.5`;
@@ -76,7 +77,7 @@ function tanhNodes(argument: Value, x: Value, state: MatchState): readonly Node[
   const [sum, ...none] = withoutFactors(factors, [x]) ?? factors;
   if (sum === undefined || none.length > 0) return undefined;
   const isFactored = factors.length === 2;
-  const terms = isFactored ? onePlus(sum, state) : plus(sum, x);
+  const terms = isFactored ? onePlus(sum, state.inference) : plus(sum, x);
   if (terms === undefined) return undefined;
   const power = productOf(terms.rest, state.inference, whole);
   const isCubic = isClose(power.coefficient, 0.044715, tolerance);
@@ -85,20 +86,8 @@ function tanhNodes(argument: Value, x: Value, state: MatchState): readonly Node[
   return [...nodes, terms.node, ...power.nodes];
 }
 
-type Sum = { readonly node: Node; readonly rest: Value };
-
-/** 1 + rest */
-function onePlus(value: Value, { inference }: MatchState): Sum | undefined {
-  const node = value.producer;
-  if (node?.opType !== 'Add' || !node.attached) return undefined;
-  const [left = null, right = null] = node.inputs;
-  if (left === null || right === null) return undefined;
-  if (scalarOperand(right, node, inference) === 1) return { node, rest: left };
-  return scalarOperand(left, node, inference) === 1 ? { node, rest: right } : undefined;
-}
-
 /** known + rest */
-function plus(value: Value, known: Value): Sum | undefined {
+function plus(value: Value, known: Value): OnePlus | undefined {
   const node = value.producer;
   if (node?.opType !== 'Add' || !node.attached) return undefined;
   const [left = null, right = null] = node.inputs;
