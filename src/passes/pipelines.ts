@@ -16,6 +16,9 @@ import { fuseRelu, fuseShrink, fuseThresholdedRelu } from './fuse/activation/fus
 import { fuseMultiHeadAttention } from './fuse/attention/fuse_multi_head_attention.js';
 import { fuseRotaryEmbedding } from './fuse/attention/fuse_rotary_embedding.js';
 import { fuseNotOrder, fuseOrEqual } from './fuse/comparison/fuse_or_equal.js';
+import { fuseBiasGelu } from './fuse/contrib/fuse_bias_gelu.js';
+import { fuseMatmulScale, fuseMatmulTranspose } from './fuse/contrib/fuse_matmul_transpose.js';
+import { fuseSkipNormalization } from './fuse/contrib/fuse_skip_normalization.js';
 import { fuseConvActivation, fuseConvSumActivation } from './fuse/convolution/fuse_conv_activation.js';
 import { fuseGroupNormalization } from './fuse/normalization/fuse_group_normalization.js';
 import { fuseInstanceNormalization } from './fuse/normalization/fuse_instance_normalization.js';
@@ -80,7 +83,6 @@ const operatorFusions = [
   fuseHardGate,
   fuseHardSigmoid,
   fuseSwish,
-  fuseQuickGelu,
   fuseMish,
   fuseStableSoftplus,
   fuseSoftplus,
@@ -129,17 +131,23 @@ const fuseOperators = rewritePass(
 );
 
 /** Rules that make operators of a target's own; they come last, since what else rewrites knows the standard ones. */
-const ownOperatorFusions = [
+const fuseAttention = rewritePass('fuse-attention', "attention spelled out => an operator of the target's own", [
   fuseMultiHeadAttention,
   fuseRotaryEmbedding,
-  fuseConvSumActivation,
-  fuseConvActivation,
-] as const;
+]);
 
 const fuseOwnOperators = rewritePass(
   'fuse-own-operators',
-  'operators that a target has an operator of its own for => that operator',
-  ownOperatorFusions,
+  'operators that the target has one operator of its own for => that',
+  [
+    fuseConvSumActivation,
+    fuseConvActivation,
+    fuseQuickGelu,
+    fuseBiasGelu,
+    fuseSkipNormalization,
+    fuseMatmulTranspose,
+    fuseMatmulScale,
+  ],
 );
 
 const usePlainOperators = rewritePass(
@@ -205,7 +213,7 @@ export const standardPipeline: readonly PipelineStep[] = [
 export const ownOperatorsPipeline: readonly PipelineStep[] = [
   {
     repeat: [
-      { pass: fuseOwnOperators, reason: 'on a graph that is simplified already' },
+      { pass: fuseAttention, reason: 'on a graph that is simplified already' },
       { pass: mergeChains, reason: 'fused operators take values in other shapes' },
       { pass: eliminateIdentities, reason: 'and those may be the ones there are' },
       { pass: mergeCommonSubexpressions, reason: 'several may need the same mask or angles' },
@@ -214,6 +222,8 @@ export const ownOperatorsPipeline: readonly PipelineStep[] = [
     atMost: 4,
     reason: 'a fused operator can be part of a larger one',
   },
+  { pass: fuseOwnOperators, reason: 'smaller ones, of what attention did not take' },
+  { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
   ...wrapUp,
 ];
 
@@ -250,6 +260,7 @@ export const allPasses = [
   fuseIntoWeights,
   raiseOpsetForFusion,
   fuseOperators,
+  fuseAttention,
   fuseOwnOperators,
   eliminateUnusedSubgraphOutputs,
   eliminateDeadNodes,
