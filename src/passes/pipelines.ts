@@ -1,46 +1,5 @@
-import { fuseClipClip, fuseMinMaxClip, fuseWhereClip } from './fuse/activation/fuse_clip.js';
-import { fuseElu, fuseScaledElu, fuseSelu } from './fuse/activation/fuse_elu.js';
-import { fuseGelu, fuseTanhGelu } from './fuse/activation/fuse_gelu.js';
-import { fuseHardGate, fuseHardSigmoid, fuseHardSwish } from './fuse/activation/fuse_hard_sigmoid.js';
-import { fuseLeakyRelu, fuseMaxLeakyRelu, fusePrelu, fuseReluPrelu } from './fuse/activation/fuse_leaky_relu.js';
-import {
-  fuseLogOfSoftmax,
-  fuseLogSoftmax,
-  fusePlainLogSoftmax,
-  fusePlainSoftmax,
-  fuseSoftmax,
-} from './fuse/activation/fuse_softmax.js';
-import { fuseMish, fuseSoftplus, fuseSoftsign, fuseStableSoftplus } from './fuse/activation/fuse_softplus.js';
-import { fuseQuickGelu, fuseSigmoid, fuseSwish } from './fuse/activation/fuse_swish.js';
-import { fuseRelu, fuseShrink, fuseThresholdedRelu } from './fuse/activation/fuse_thresholds.js';
-import { fuseMultiHeadAttention } from './fuse/attention/fuse_multi_head_attention.js';
-import { fuseRotaryEmbedding } from './fuse/attention/fuse_rotary_embedding.js';
-import { fuseNotOrder, fuseOrEqual } from './fuse/comparison/fuse_or_equal.js';
-import { fuseBiasGelu } from './fuse/contrib/fuse_bias_gelu.js';
-import { fuseMatmulScale, fuseMatmulTranspose } from './fuse/contrib/fuse_matmul_transpose.js';
-import { fuseSkipNormalization } from './fuse/contrib/fuse_skip_normalization.js';
-import { fuseConvActivation, fuseConvSumActivation } from './fuse/convolution/fuse_conv_activation.js';
-import { fuseGroupNormalization } from './fuse/normalization/fuse_group_normalization.js';
-import { fuseInstanceNormalization } from './fuse/normalization/fuse_instance_normalization.js';
-import {
-  fuseLayerNormalization,
-  fuseRmsNormalization,
-  fuseScatteredLayerNormalization,
-} from './fuse/normalization/fuse_layer_normalization.js';
-import { fuseMeanVarianceNormalization } from './fuse/normalization/fuse_mean_variance_normalization.js';
-import { fuseNormalizationBias, fuseNormalizationScale } from './fuse/normalization/fuse_normalization_affine.js';
-import { fuseNormalizationCasts } from './fuse/normalization/fuse_normalization_casts.js';
-import { fuseNormalizationViews } from './fuse/normalization/fuse_normalization_views.js';
 import { raiseOpset } from './fuse/raise_opset.js';
-import {
-  fuseReduceL1,
-  fuseReduceL2,
-  fuseReduceLogSum,
-  fuseReduceLogSumExp,
-  fuseReduceSumSquare,
-} from './fuse/reduction/fuse_reductions.js';
-import { fuseAffineConv, fuseConvAffine } from './fuse/weights/fuse_conv_affine.js';
-import { fuseConvBatchnorm } from './fuse/weights/fuse_conv_batchnorm.js';
+import { attentionRules, nextWeightRules, operatorRules, ownOperatorRules, weightRules } from './fuse/rules.js';
 import type { PipelineStep } from './pipeline.js';
 import { rewritePass } from './rewrite/driver.js';
 import { constantsToInitializers } from './simplify/constants_to_initializers.js';
@@ -71,83 +30,31 @@ import { unrollConstantLoop } from './simplify/unroll_constant_loop.js';
 const fuseIntoWeights = rewritePass(
   'fuse-into-weights',
   'a constant scale and shift behind a layer => its weights and bias',
-  [fuseConvBatchnorm, fuseConvAffine, fuseAffineConv],
+  weightRules,
 );
 
-/** Rules that make one operator of several; where two can start at the same node, the one that takes more comes first. */
-const operatorFusions = [
-  fuseGelu,
-  fuseTanhGelu,
-  fuseSigmoid,
-  fuseHardSwish,
-  fuseHardGate,
-  fuseHardSigmoid,
-  fuseSwish,
-  fuseMish,
-  fuseStableSoftplus,
-  fuseSoftplus,
-  fuseSoftsign,
-  fuseElu,
-  fuseSelu,
-  fuseScaledElu,
-  fuseLeakyRelu,
-  fuseMaxLeakyRelu,
-  fusePrelu,
-  fuseReluPrelu,
-  fuseShrink,
-  fuseThresholdedRelu,
-  fuseMinMaxClip,
-  fuseWhereClip,
-  fuseClipClip,
-  fuseRelu,
-  fuseSoftmax,
-  fusePlainSoftmax,
-  fuseLogSoftmax,
-  fusePlainLogSoftmax,
-  fuseLogOfSoftmax,
-  fuseScatteredLayerNormalization,
-  fuseInstanceNormalization,
-  fuseLayerNormalization,
-  fuseRmsNormalization,
-  fuseMeanVarianceNormalization,
-  fuseNormalizationScale,
-  fuseNormalizationBias,
-  fuseNormalizationCasts,
-  fuseNormalizationViews,
-  fuseGroupNormalization,
-  fuseReduceL2,
-  fuseReduceL1,
-  fuseReduceLogSumExp,
-  fuseReduceLogSum,
-  fuseReduceSumSquare,
-  fuseOrEqual,
-  fuseNotOrder,
-] as const;
+const fuseIntoNextWeights = rewritePass(
+  'fuse-into-next-weights',
+  'a constant scale and shift in front of a layer => its weights and bias',
+  nextWeightRules,
+);
 
 const fuseOperators = rewritePass(
   'fuse-operators',
   'operators that spell a known function => that function',
-  operatorFusions,
+  operatorRules,
 );
 
-/** Rules that make operators of a target's own; they come last, since what else rewrites knows the standard ones. */
-const fuseAttention = rewritePass('fuse-attention', "attention spelled out => an operator of the target's own", [
-  fuseMultiHeadAttention,
-  fuseRotaryEmbedding,
-]);
+const fuseAttention = rewritePass(
+  'fuse-attention',
+  "attention spelled out => an operator of the target's own",
+  attentionRules,
+);
 
 const fuseOwnOperators = rewritePass(
   'fuse-own-operators',
   'operators that the target has one operator of its own for => that',
-  [
-    fuseConvSumActivation,
-    fuseConvActivation,
-    fuseQuickGelu,
-    fuseBiasGelu,
-    fuseSkipNormalization,
-    fuseMatmulTranspose,
-    fuseMatmulScale,
-  ],
+  ownOperatorRules,
 );
 
 const usePlainOperators = rewritePass(
@@ -156,7 +63,7 @@ const usePlainOperators = rewritePass(
   plainOperators,
 );
 
-const raiseOpsetForFusion = raiseOpset(operatorFusions);
+const raiseOpsetForFusion = raiseOpset(operatorRules);
 
 const moveNoData = rewritePass('move-no-data', 'Transpose that moves only axes of size 1 => Reshape', [
   transposesToReshapes,
@@ -197,6 +104,7 @@ export const standardPipeline: readonly PipelineStep[] = [
       { pass: raiseOpsetForFusion, reason: 'only what the rules found asks for it' },
       { pass: fuseOperators, reason: 'on what the steps before have cleaned up' },
       { pass: eliminateUnusedSubgraphOutputs, reason: 'what fed them dies with them' },
+      { pass: fuseIntoNextWeights, reason: 'only what is no part of a known function' },
       { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
     ],
     atMost: 8,
@@ -263,6 +171,7 @@ export const allPasses = [
   fuseAttention,
   fuseOwnOperators,
   eliminateUnusedSubgraphOutputs,
+  fuseIntoNextWeights,
   eliminateDeadNodes,
   eliminateUnusedOutputs,
   mergeDuplicateInitializers,

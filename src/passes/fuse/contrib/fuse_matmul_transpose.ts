@@ -44,8 +44,8 @@ export const fuseMatmulTranspose = defineRewrite<Match>({
   rewrite: (match, build) => [fused(match, build)],
 });
 
-export const fuseMatmulScale = defineRewrite<Match>({
-  name: 'fuse-matmul-scale',
+export const fuseMatmulAlpha = defineRewrite<Match>({
+  name: 'fuse-matmul-alpha',
   summary: 'MatMul(a, b) · scale => com.microsoft.FusedMatMul(a, b, alpha = scale)',
   licence: 'reassociates',
   pattern: scaledPattern(),

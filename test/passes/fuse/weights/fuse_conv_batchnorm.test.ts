@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { intAttribute, intsAttribute } from '../../../../src/ir/attribute.js';
-import { floatTensor } from '../../../../src/ir/tensor.js';
+import { elementCount, floatTensor, type Tensor, tensorData } from '../../../../src/ir/tensor.js';
 import { fuseConvBatchnorm } from '../../../../src/passes/fuse/weights/fuse_conv_batchnorm.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
+import { numbersTensor } from '../../../../src/passes/rewrite/float_numbers.js';
 import {
   applyPass,
   largestDifference,
@@ -19,6 +20,8 @@ const pass = rewritePass('fuse', 'test', [fuseConvBatchnorm]);
 const tolerance = 1e-4;
 
 const positive = (count: number) => floatTensor(pseudoRandom(count, 9).map((value) => Math.abs(value) + 0.1));
+
+const toHalf = (tensor: Tensor) => numbersTensor('float16', Float64Array.from(tensorData(tensor), Number), tensor.dims);
 
 type Shape = {
   opType?: string;
@@ -94,6 +97,45 @@ describe('fuse-conv-batchnorm', () => {
     await runPipeline(copy, [{ pass, reason: 'test' }], { target: findTarget('ort-cpu') });
     expect(copy.graph.nodes.first?.provenance).toEqual(['fuse-conv-batchnorm']);
     expect(copy.graph.nodes.first?.name).toBe('conv');
+  });
+
+  it('folds float16 weights, rounded once', async () => {
+    const b = new ModelBuilder();
+    const half = (dims: readonly number[], seed: number) => toHalf(randomTensor(dims, seed));
+    const x = b.input('x', ['N', 4, 8, 8], 'float16');
+    const conv = b.op('Conv', [x, b.constant('w', half([6, 4, 3, 3], 2)), b.constant('b', half([6], 3))]);
+    const norm = [b.constant('s', half([6], 4)), b.constant('o', half([6], 5)), b.constant('m', half([6], 6))];
+    b.output(b.op('BatchNormalization', [conv, ...norm, b.constant('v', toHalf(positive(6)))]), 'y', 'float16');
+    const model = b.build();
+    const result = await applyPass(model, pass);
+    expect(operatorsOf(result.model)).toEqual(['Conv']);
+    // Sums near 10 kept in 11 bits, by the model before as well.
+    expect(await largestDifference(model, result.model, { x: half([2, 4, 8, 8], 11) })).toBeLessThan(0.05);
+  });
+
+  it('declines where float16 weights leave the range or lose their digits', async () => {
+    for (const [scale, reason] of [
+      [6e4, 'a weight leaves the range of float16'],
+      [6e-8, 'the weights of a channel become too small for float16'],
+    ] as const) {
+      const b = new ModelBuilder();
+      const x = b.input('x', ['N', 1, 8, 8], 'float16');
+      const number = (name: string, value: number, dims: readonly number[]) =>
+        b.constant(
+          name,
+          numbersTensor(
+            'float16',
+            Float64Array.from({ length: elementCount(dims) }, () => value),
+            dims,
+          ),
+        );
+      const conv = b.op('Conv', [x, number('w', 2, [2, 1, 3, 3])]);
+      const norm = [conv, number('s', scale, [2]), number('o', 0, [2]), number('m', 0, [2]), number('v', 1, [2])];
+      b.output(b.op('BatchNormalization', norm), 'y', 'float16');
+      const { model, report } = await applyPass(b.build(), pass);
+      expect(operatorsOf(model)).toEqual(['Conv', 'BatchNormalization']);
+      expect(reasonsOf(report)).toEqual([reason]);
+    }
   });
 
   it('declines where the convolution is read elsewhere', async () => {
