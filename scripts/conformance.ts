@@ -3,9 +3,11 @@
 //   npm run conformance -- FOLDER... [--no-optimize] [--filter TEXT] [--verbose]
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { findTarget, targets } from '../src/backends/target.js';
 import { formatTable } from '../src/cli/table.js';
 import { type Case, findCases } from './conformance/cases.js';
 import { checkCase, type Verdict } from './conformance/check_case.js';
+import { type Restoration, restoration, restorationText } from './conformance/restoration.js';
 
 const repository = path.resolve(import.meta.dirname, '..');
 
@@ -40,6 +42,11 @@ function groupOf({ group }: Case, folder: string): string {
   return group === 'node tests' ? group : path.basename(folder);
 }
 
+/** Node tests are small enough for every target. */
+const targetsOf = ({ group }: Case) => (group === 'node tests' ? targets : [findTarget('ort-cpu')]);
+
+const restorations: Restoration[] = [];
+
 type Counts = { same: number; unsupported: number; differs: number };
 const counts = new Map<string, Counts>();
 const failures: string[] = [];
@@ -60,9 +67,10 @@ function count(step: string, test: Case, verdict: Verdict): void {
 
 for (const test of cases) {
   try {
-    const { roundTrip, optimized } = await checkCase(test, !values['no-optimize']);
+    const { roundTrip, optimized } = await checkCase(test, values['no-optimize'] ? [] : targetsOf(test));
     count('round trip', test, roundTrip);
-    if (optimized !== undefined) count('optimized', test, optimized);
+    for (const [target, verdict] of optimized) count(`for ${target}`, test, verdict);
+    if (!values['no-optimize']) restorations.push(...(await restoration(test)));
   } catch (error) {
     count('round trip', test, {
       status: 'differs',
@@ -85,5 +93,6 @@ if (reasons.size > 0) {
     `\nwhat the runtime says of models it does not run as they came:\n${sorted.map(([r, n]) => `${String(n).padStart(5)}  ${r}`).join('\n')}`,
   );
 }
+if (restorations.length > 0) console.log(`\n${restorationText(restorations)}`);
 for (const failure of failures) console.log(`FAILED ${failure}`);
 process.exitCode = failures.length > 0 || cases.length === 0 ? 1 : 0;
