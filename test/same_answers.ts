@@ -22,7 +22,8 @@ export type Allowance = {
 export const exact: Allowance = { relative: 0 };
 
 /** The model with the runtime's own optimizations off: every node runs as it stands. */
-export const openPlain = (model: Model): Promise<RunningModel> => ortRunner({ intraOpThreads: 1 })(model, { optimize: false });
+export const openPlain = (model: Model): Promise<RunningModel> =>
+  ortRunner({ intraOpThreads: 1 })(model, { optimize: false });
 
 /** What the model answers, or the runtime's refusal: a kernel that rejects an input rejects it in both models. */
 export async function answerOf(session: RunningModel, feeds: Feeds): Promise<ReadonlyMap<string, Tensor> | string> {

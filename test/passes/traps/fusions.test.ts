@@ -270,7 +270,22 @@ function attention(
   return b.op('Reshape', [mixed, constant(b, int64Tensor([0, 0, 8]))]);
 }
 
+/** Keys and values as a cache holds them, with heads of `size` for the values. */
+const cached = (size: number): Trap =>
+  trap(`attention over keys and values of four axes, their heads of 4 and of ${size}`, [2, 5, 8], (b, x) => {
+    const query = b.op('Transpose', [b.op('Reshape', [x, constant(b, int64Tensor([0, 0, 2, 4]))])], {
+      attributes: [intsAttribute('perm', [0, 2, 1, 3])],
+    });
+    const keys = b.op('Transpose', [b.input('k', [2, 2, 6, 4])], { attributes: [intsAttribute('perm', [0, 1, 3, 2])] });
+    const scores = b.op('Mul', [b.op('MatMul', [query, keys]), number(b, 0.5)]);
+    const mixed = b.op('MatMul', [b.op('Softmax', [scores]), b.input('v', [2, 2, 6, size])]);
+    const together = b.op('Transpose', [mixed], { attributes: [intsAttribute('perm', [0, 2, 1, 3])] });
+    return b.op('Reshape', [together, constant(b, int64Tensor([0, 0, 2 * size]))]);
+  });
+
 const attentions: readonly Trap[] = [
+  cached(4),
+  cached(6),
   trap('attention written out', [1, 5, 8], (b, x) => attention(b, x, {})),
   trap('attention over a symbolic batch and length', ['n', 's', 8], (b, x) => attention(b, x, {}), {
     bindings: [

@@ -26,7 +26,7 @@ export const fuseMultiHeadAttention = defineRewrite<Match>({
     const offered = offerObstacle(root, offer, context);
     if (offered !== undefined) return offered;
     if (!Number.isFinite(parts.scale) || parts.scale === 0) return `the scale is ${parts.scale}`;
-    return shapeObstacle(parts, context);
+    return shapeObstacle(parts, context) ?? cacheObstacle(parts, context);
   },
   rewrite({ parts }, build, context, root) {
     const { inference } = context;
@@ -61,6 +61,13 @@ function shapeObstacle({ q, keys, v, mask }: AttentionParts, context: CheckConte
   if (mask === null) return undefined;
   if (context.inference.dtypeOf(mask) !== context.inference.dtypeOf(q)) return 'the mask is of another type';
   return biasObstacle(mask, [a[0], heads, a[2], b[3]], context);
+}
+
+/** Keys and values of four axes must be of one shape; those of rank 3 may have heads of another size each. */
+function cacheObstacle({ q, keys, v }: AttentionParts, { inference }: CheckContext): string | undefined {
+  if (inference.shapeOf(q)?.[3] === inference.shapeOf(v)?.[3]) return undefined;
+  if (headsOfKeys(keys, inference) !== undefined && headsOf(v, inference) !== undefined) return undefined;
+  return 'the heads of values of four axes are of another size';
 }
 
 type Operands = { readonly query: Value; readonly key: Value; readonly value: Value };
