@@ -92,6 +92,7 @@ export const standardPipeline: readonly PipelineStep[] = [
       { pass: foldConstants, reason: 'what a weight is computed from becomes the weight' },
       { pass: inlineConstantIf, reason: 'folded conditions take a branch; patterns see past it' },
       { pass: unrollConstantLoop, reason: 'folded counts; iteration numbers become constants' },
+      { pass: constantsToInitializers, reason: 'what the branch or the body that was inlined gave back' },
       { pass: hoistLoopInvariants, reason: 'loops that stay compute the same thing once' },
       { pass: simplifyShapeOperands, reason: 'shapes that constants can say need not be computed' },
       { pass: reuseShapeValues, reason: 'what is left of shape arithmetic is done once' },
