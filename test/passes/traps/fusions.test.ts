@@ -62,6 +62,7 @@ const normalizations: readonly Trap[] = [
   norm('written out', {}),
   norm('written out over a symbolic batch', {}, ['n', 3, 4], { bindings: [{ n: 1 }, { n: 3 }, { n: 0 }] }),
   norm('without keepdims, which broadcasts along another axis', { keepdims: 0 }, [4, 4, 4]),
+  norm('over nothing', { gamma: [0], beta: [0] }, [2, 4, 0]),
   norm('over axis 0', { axes: [0], gamma: [4, 1, 1], beta: [4, 1, 1] }, [4, 2, 3]),
   norm('over axis 1 of a square', { axes: [1] }),
   norm('over the two last axes', { axes: [1, 2], gamma: [4, 4], beta: [4, 4] }),

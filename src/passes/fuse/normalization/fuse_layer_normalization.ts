@@ -104,6 +104,8 @@ function shapeObstacle(normalized: Match['normalized'], kind: Kind, { inference 
   if (scales.length > 1 || (scales.length === 1 && coefficient !== 1)) return 'it is scaled more than once';
   const shape = inference.shapeOf(x)!;
   const from = rank - axes.length;
+  // Runtimes refuse to normalize over nothing, which the arithmetic does without complaint.
+  if (shape.slice(from).includes(0)) return 'a normalized axis is empty';
   for (const value of [...scales, ...(offset === undefined ? [] : [offset])]) {
     if (alongAxes(value, shape, { from }, inference) === undefined) {
       return `"${value.name}" is not known to have just the normalized axes`;
