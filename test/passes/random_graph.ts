@@ -8,6 +8,7 @@ import { controlSteps, pickStep } from './random_graph/control_steps.js';
 import { floatSteps } from './random_graph/float_steps.js';
 import { integerSteps } from './random_graph/integer_steps.js';
 import { movingSteps } from './random_graph/moving_steps.js';
+import { patternSteps } from './random_graph/pattern_steps.js';
 import { type Mode, Random, Scope, type Size, type Step } from './random_graph/scope.js';
 
 export type RandomModel = {
@@ -24,14 +25,18 @@ const bindings = [
   { n: 4, m: 1 },
 ] as const;
 
-const steps: readonly Step[] = [...floatSteps, ...movingSteps, ...integerSteps, ...controlSteps];
+/** Those whose operators the steps spell alike. */
+const opsets = [14, 16, 17, 17, 17, 18, 20, 21] as const;
+
+const steps: readonly Step[] = [...floatSteps, ...patternSteps, ...movingSteps, ...integerSteps, ...controlSteps];
 
 /** The same valid model each time: 1 to 30 steps, hundreds now and then. */
 export function randomModel(seed: number): RandomModel {
   const random = new Random(seed);
   const mode: Mode = random.chance(0.5) ? 'exact' : 'rounding';
-  const b = new ModelBuilder(17);
-  const scope = new Scope(b, random, mode, bindings.length);
+  const opset = random.from(opsets);
+  const b = new ModelBuilder(opset);
+  const scope = new Scope({ b, random, mode, bindings: bindings.length, opset });
   addInputs(scope);
   const count = random.chance(0.02) ? 150 + random.below(150) : 1 + random.below(random.from([6, 12, 30]));
   for (let step = 0; step < count; step += 1) pickStep(steps, random).apply(scope);

@@ -1,5 +1,5 @@
 import { floatAttribute, intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
-import { floatTensor, int64Tensor } from '../../../src/ir/tensor.js';
+import { floatTensor } from '../../../src/ir/tensor.js';
 import { broadcast, type Item, isFixed, isFloat, isSmall, isTame, type Scope, type Size, type Step } from './scope.js';
 
 /** A float result that was computed. */
@@ -108,7 +108,7 @@ function softmax(scope: Scope): void {
   }
   const small = scope.op('Clip', [x.value, scope.number(-4), scope.number(4)]);
   const exp = scope.op('Exp', [small]);
-  const sum = scope.op('ReduceSum', [exp, scope.ints([axis])]);
+  const sum = scope.reduce('ReduceSum', exp, [axis]);
   computed(scope, scope.op('Div', [exp, sum]), x.dims, 1);
 }
 
@@ -118,10 +118,9 @@ function layerNorm(scope: Scope): void {
   if (x === undefined) return;
   const { random } = scope;
   const axis = random.chance(0.8) ? -1 : random.below(x.dims.length);
-  const attributes = [intsAttribute('axes', [axis])];
-  const centred = scope.op('Sub', [x.value, scope.op('ReduceMean', [x], attributes)]);
+  const centred = scope.op('Sub', [x.value, scope.reduce('ReduceMean', x, [axis])]);
   const square = random.chance(0.5) ? scope.op('Pow', [centred, scope.number(2)]) : scope.op('Mul', [centred, centred]);
-  const variance = scope.op('ReduceMean', [square], attributes);
+  const variance = scope.reduce('ReduceMean', square, [axis]);
   const root = scope.op('Sqrt', [scope.op('Add', [variance, scope.number(random.from([1e-2, 1e-3]))])]);
   const normal = scope.op('Div', [centred, root]);
   const width = x.dims.at(-1)![0]!;
@@ -223,11 +222,7 @@ function reduction(scope: Scope): void {
   if (axes.length === 0) axes.push(x.dims.length - 1);
   const keepdims = random.below(2);
   const written = axes.map((axis) => (random.chance(0.3) ? axis - x.dims.length : axis));
-  const attributes = [intAttribute('keepdims', keepdims)];
-  const byInput = opType === 'ReduceSum';
-  const value = byInput
-    ? scope.op(opType, [x, scope.constant(int64Tensor(written))], attributes)
-    : scope.op(opType, [x], [...attributes, intsAttribute('axes', written)]);
+  const value = scope.reduce(opType, x, written, keepdims);
   const dims = x.dims.flatMap((size, axis) => (axes.includes(axis) ? (keepdims ? [scope.size(1)] : []) : [size]));
   const most = Math.max(...axes.map((axis) => Math.max(...x.dims[axis]!)), 1) ** axes.length;
   computed(scope, value, dims, opType === 'ReduceSum' || opType === 'ReduceL2' ? x.bound * most : x.bound);

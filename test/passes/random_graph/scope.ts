@@ -1,4 +1,4 @@
-import type { Attribute } from '../../../src/ir/attribute.js';
+import { type Attribute, intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
 import type { DataType } from '../../../src/ir/data_type.js';
 import { InvariantError } from '../../../src/ir/diagnostic.js';
 import type { Value } from '../../../src/ir/graph.js';
@@ -68,21 +68,28 @@ export class Scope {
   readonly random: Random;
   readonly mode: Mode;
   readonly bindings: number;
+  readonly opset: number;
   readonly depth: number;
   readonly items: Item[] = [];
   private readonly outer: readonly Item[];
 
-  constructor(b: ModelBuilder, random: Random, mode: Mode, bindings: number, outer: readonly Item[] = [], depth = 0) {
+  constructor(
+    { b, random, mode, bindings, opset }: Pick<Scope, 'b' | 'random' | 'mode' | 'bindings' | 'opset'>,
+    outer: readonly Item[] = [],
+    depth = 0,
+  ) {
     this.b = b;
     this.random = random;
     this.mode = mode;
     this.bindings = bindings;
+    this.opset = opset;
     this.outer = outer;
     this.depth = depth;
   }
 
   inner(b: ModelBuilder): Scope {
-    return new Scope(b, this.random, this.mode, this.bindings, [...this.outer, ...this.items], this.depth + 1);
+    const { random, mode, bindings, opset } = this;
+    return new Scope({ b, random, mode, bindings, opset }, [...this.outer, ...this.items], this.depth + 1);
   }
 
   /** A value that fits, recent ones rather than old ones, those of outer graphs now and then. */
@@ -109,6 +116,13 @@ export class Scope {
       input !== null && 'value' in input ? input.value : input,
     ) as (Value | null)[];
     return this.b.op(opType, values, { attributes });
+  }
+
+  /** Axes are an input of ReduceSum, and of its siblings from opset 18 on. */
+  reduce(opType: string, x: Item | Value, axes: readonly number[], keepdims = 1): Value {
+    const attributes = keepdims === 1 && this.random.chance(0.5) ? [] : [intAttribute('keepdims', keepdims)];
+    if (this.opset >= 18 || opType === 'ReduceSum') return this.op(opType, [x, this.ints(axes)], attributes);
+    return this.op(opType, [x], [...attributes, intsAttribute('axes', axes)]);
   }
 
   /** An initializer, or a Constant node. */
