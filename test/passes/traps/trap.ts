@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { targets } from '../../../src/backends/target.js';
+import { findTarget, targets } from '../../../src/backends/target.js';
 import type { Attribute } from '../../../src/ir/attribute.js';
 import { type Dim, evaluate } from '../../../src/ir/dim.js';
 import type { Model, Value } from '../../../src/ir/graph.js';
@@ -67,7 +67,7 @@ type Form = { readonly targets: string[]; readonly model: Model; readonly contra
 async function simplifiedForms(original: Model): Promise<Form[]> {
   const forms = new Map<string, Form>();
   const settings = [
-    ...targets.map((target) => ({ target, fpContract: 'strict' as const })),
+    ...[findTarget('portable'), findTarget('ort-cpu')].map((target) => ({ target, fpContract: 'strict' as const })),
     ...targets.map((target) => ({ target, fpContract: 'default' as const })),
   ];
   for (const { target, fpContract } of settings) {
