@@ -45,6 +45,9 @@ const trap = (
   ...more,
 });
 
+/** Where a pool meets NaN, which number it takes depends on where the window begins. */
+const ordered: Partial<Trap> = { flavours: ['plain', 'finite'] };
+
 const slices: readonly Trap[] = [
   trap('slices on axis 1 and on axis −1 are the same axis', [3, 8], (b, x) =>
     slice(b, slice(b, x, [1], [7], [1]), [2], [5], [-1]),
@@ -256,11 +259,17 @@ const pads: readonly Trap[] = [
   trap('Pad by 0 in front of a MaxPool of negative numbers, which would pad by −∞', [1, 2, 5, 5], (b, x) =>
     pool(b, 'MaxPool', pad(b, b.op('Neg', [b.op('Abs', [x])]), border), kernel),
   ),
-  trap('Pad by −∞ in front of a MaxPool', [1, 2, 5, 5], (b, x) =>
-    pool(b, 'MaxPool', pad(b, x, border, 'constant', Number.NEGATIVE_INFINITY), kernel),
+  trap(
+    'Pad by −∞ in front of a MaxPool',
+    [1, 2, 5, 5],
+    (b, x) => pool(b, 'MaxPool', pad(b, x, border, 'constant', Number.NEGATIVE_INFINITY), kernel),
+    ordered,
   ),
-  trap('Pad by 0 in front of a MaxPool of what is never negative', [1, 2, 5, 5], (b, x) =>
-    pool(b, 'MaxPool', pad(b, b.op('Relu', [x]), border), kernel),
+  trap(
+    'Pad by 0 in front of a MaxPool of what is never negative',
+    [1, 2, 5, 5],
+    (b, x) => pool(b, 'MaxPool', pad(b, b.op('Relu', [x]), border), kernel),
+    ordered,
   ),
   ...[0, 1].flatMap((counts) => [
     trap(

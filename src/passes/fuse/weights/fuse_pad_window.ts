@@ -68,8 +68,8 @@ export const fusePadAveragePool = defineRewrite<Match>({
 export const fusePadMaxPool = defineRewrite<Match>({
   name: 'fuse-pad-max-pool',
   summary: 'MaxPool(Pad(x)) => MaxPool(x) with pads',
-  // −0 is not under 0, and which of the two is larger is left to the runtime.
-  licence: 'reassociates',
+  // Which of −0 and 0 is larger, and what becomes of NaN, depends on where a window begins.
+  licence: 'assumes-finite',
   pattern: op('window', 'MaxPool', [pad]),
   check({ window, pad, x }, context: CheckContext) {
     if (window.outputs[1] != null) return 'its indices are read';

@@ -47,8 +47,17 @@ const [sums, leftSums] = pairs(['Add', 'Sub']);
 const product = (match: Pair): Merged | string =>
   merge(match.a.tensor, match.b.tensor, (a, b) => factorOf(match.inner, a) * factorOf(match.root, b));
 
-const total = (match: Pair): Merged | string =>
-  merge(match.a.tensor, match.b.tensor, (a, b) => termOf(match.inner, a) + termOf(match.root, b));
+/** Where large terms cancel, x + a rounds x away before b brings the size back: six bits of it may go. */
+function total(match: Pair): Merged | string {
+  let [largest, rest] = [0, 0];
+  const sum = merge(match.a.tensor, match.b.tensor, (a, b) => {
+    const terms = [termOf(match.inner, a), termOf(match.root, b)] as const;
+    largest = Math.max(largest, Math.abs(terms[0]), Math.abs(terms[1]));
+    rest = Math.max(rest, Math.abs(terms[0] + terms[1]));
+    return terms[0] + terms[1];
+  });
+  return rest < largest / 64 ? 'the terms cancel' : sum;
+}
 
 const factorOf = ({ opType }: Node, value: number): number => (opType === 'Div' ? 1 / value : value);
 const termOf = ({ opType }: Node, value: number): number => (opType === 'Sub' ? -value : value);
