@@ -76,6 +76,8 @@ export class Inference {
   private readonly types = new Map<Value, ValueType | undefined>();
   private readonly contents = new Map<Value, AnyContent | undefined>();
   private readonly done = new Set<Node>();
+  /** What values hold in this hypothesis, whatever would be inferred of them. */
+  private readonly assumed = new Map<Value, Content>();
   private readonly frame: Frame;
   /** How far the declared types of intermediate values count. */
   private readonly trust: DimTrust;
@@ -123,19 +125,25 @@ export class Inference {
     return this.contents.get(value);
   }
 
-  /** What would be known if `value` held this, whatever computes it. This inference stays as it is. */
+  /** What would be known if `value` held this, whatever computes it. This inference and its diagnostics stay as they are. */
   assuming(value: Value, content: Content): Inference {
-    const hypothesis = new Inference(this.model, this.frame);
+    const hypothesis = new Inference(this.model, { ...this.frame, shared: outermost().shared });
     for (const [known, type] of this.types) hypothesis.types.set(known, type);
     for (const [known, elements] of this.contents) hypothesis.contents.set(known, elements);
     for (const node of this.done) hypothesis.done.add(node);
-    hypothesis.types.set(value, tensorType(content.dtype, content.dims));
-    hypothesis.contents.set(value, content);
+    for (const [known, elements] of this.assumed) hypothesis.assumed.set(known, elements);
+    hypothesis.assumed.set(value, content);
+    hypothesis.setAssumed(value, content);
     for (const use of value.uses) {
       const reader = use.kind === 'node' ? use.user : use.user.graph.owner;
       for (let node = reader; node !== null; node = node.graph.owner) hypothesis.invalidate(node);
     }
     return hypothesis;
+  }
+
+  private setAssumed(value: Value, content: Content): void {
+    this.types.set(value, tensorType(content.dtype, content.dims));
+    this.contents.set(value, content);
   }
 
   /** Infers every node of the main graph and what it reaches. */
@@ -239,6 +247,11 @@ export class Inference {
     }
     for (const [index, output] of node.outputs.entries()) {
       if (output === null) continue;
+      const assumed = this.assumed.get(output);
+      if (assumed !== undefined) {
+        this.setAssumed(output, assumed);
+        continue;
+      }
       const { type, conflict } = mergeTypes(context.types[index], output.type, this.trust);
       if (conflict !== undefined) this.report(node, 'infer/contradiction', `output "${output.name}": ${conflict}`);
       this.types.set(output, type);

@@ -27,4 +27,33 @@ it('a hypothesis follows what would be known, counts what would not fit, and lea
 
   expect(inference.shapeOf(chosen!)).toBeUndefined();
   expect(inference.misfits.size).toBe(0);
+  expect(inference.diagnostics).toEqual([]);
+});
+
+it('a hypothesis holds inside a branch that is inferred again from around it', () => {
+  const b = new ModelBuilder();
+  const a = b.input('a', ['N', 2, 3]);
+  const outer = (branch: ModelBuilder) => {
+    const size = branch.op('Gather', [branch.op('Shape', [a]), branch.constant('zero', int64Tensor([0], []))]);
+    const isOne = branch.op('Equal', [size, branch.constant('one', int64Tensor([1], []))], { outputs: ['is_one'] });
+    const squeezed = (inner: ModelBuilder) =>
+      inner.output(inner.op('Squeeze', [a, inner.constant('axes', int64Tensor([0]))]), 'squeezed');
+    const same = (inner: ModelBuilder) => inner.output(inner.op('Relu', [a]), 'same');
+    const [chosen] = addIf(branch, isOne, squeezed, same, ['inner']);
+    branch.output(branch.op('Neg', [chosen!], { outputs: ['negated'] }));
+  };
+  const other = (branch: ModelBuilder) => branch.output(branch.op('Relu', [a]), 'other');
+  const [result] = addIf(b, b.input('c', [], 'bool'), outer, other);
+  const inference = new Inference(b.editor.model);
+  inference.typeOf(result!);
+  const branch = result!.producer!.attributes.get('then_branch');
+  if (branch?.kind !== 'graph') throw new Error('no branch');
+  const [isOne, negated] = ['is_one', 'negated'].map((name) => branch.value.values.get(name)!);
+  expect(inference.shapeOf(negated!)).toBeUndefined();
+  for (const [value, rank] of [
+    [1, 2],
+    [0, 3],
+  ]) {
+    expect(inference.assuming(isOne!, content('bool', [], [value!])).shapeOf(negated!)).toHaveLength(rank!);
+  }
 });
