@@ -4,7 +4,6 @@ import { rewritePass } from '../rewrite/driver.js';
 import { mergeCasts } from './merges/merge_casts.js';
 import { mergeClips } from './merges/merge_clips.js';
 import { eliminateSplitConcats, mergeConcats } from './merges/merge_concats.js';
-import { mergeConstantOperands } from './merges/merge_constant_operands.js';
 import { mergePads } from './merges/merge_pads.js';
 import { mergeReduceViews } from './merges/merge_reduce_views.js';
 import { mergeSliceSqueezes } from './merges/merge_slice_squeezes.js';
@@ -25,5 +24,4 @@ export const mergeChains = rewritePass('merge-chains', 'an operator behind one o
   mergeCasts,
   mergeClips,
   mergePads,
-  mergeConstantOperands,
 ]);
