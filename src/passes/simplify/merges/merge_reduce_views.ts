@@ -1,10 +1,8 @@
 // Squeeze(Reduce(x, keepdims=1), axes) => Reduce(x, keepdims=0); Unsqueeze(Reduce(x, keepdims=0), axes) => keepdims=1
 // Needs: the axes of both are the same ones, and nothing else reads what is between.
-import { getInt, getInts, intAttribute } from '../../../ir/attribute.js';
+import { getInt, intAttribute } from '../../../ir/attribute.js';
 import type { Node } from '../../../ir/graph.js';
-import { normalAxes } from '../../../ir/ops/inference/axes.js';
-import { knownNumbers } from '../../../ir/ops/inference/content.js';
-import type { Inference } from '../../../ir/ops/inference/inference.js';
+import { reducedAxes } from '../../../ir/ops/reduced_axes.js';
 import { op } from '../../rewrite/pattern.js';
 import { defineRewrite } from '../../rewrite/rewrite.js';
 import { plainOperator } from '../plain_operator.js';
@@ -14,7 +12,7 @@ type Match = { root: Node; reduce: Node };
 
 const selections = ['ArgMax', 'ArgMin'];
 
-export const reductions = [
+const reductions = [
   'ReduceL1',
   'ReduceL2',
   'ReduceLogSum',
@@ -44,8 +42,8 @@ export const mergeReduceViews = defineRewrite<Match>({
     if (isKept !== (root.opType === 'Squeeze')) return 'the axes are not those of the reduction';
     if (reduce.outputs[0]!.uses.size > 1) return 'the reduced value is read by others';
     const rank = reduce.inputs[0] == null ? undefined : inference.shapeOf(reduce.inputs[0])?.length;
-    const axes = rank === undefined ? undefined : reducedAxes(reduce, rank, inference);
-    return axes !== undefined && axes.join() === viewAxes(root, rank, inference)?.join()
+    const axes = rank === undefined ? undefined : reducedAxes(reduce, rank);
+    return axes !== undefined && axes.length > 0 && axes.join() === viewAxes(root, rank, inference)?.join()
       ? undefined
       : 'the axes are not those of the reduction';
   },
@@ -58,14 +56,3 @@ export const mergeReduceViews = defineRewrite<Match>({
     }),
   ],
 });
-
-/** The axes of a reduction, sorted; undefined where they are not known, or none is given. */
-export function reducedAxes(node: Node, rank: number, inference: Inference): number[] | undefined {
-  const given = selections.includes(node.opType)
-    ? [getInt(node, 'axis', 0)]
-    : node.inputs[1] == null
-      ? getInts(node, 'axes', undefined)
-      : knownNumbers(inference.contentOf(node.inputs[1]));
-  if (given === undefined || given.length === 0) return undefined;
-  return normalAxes(given, rank)?.sort((a, b) => a - b);
-}

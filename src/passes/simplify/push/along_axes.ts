@@ -1,180 +1,148 @@
-import { type Attribute, getInt, getInts, intAttribute, intsAttribute } from '../../../ir/attribute.js';
+import { type Attribute, getInt, intAttribute, intsAttribute } from '../../../ir/attribute.js';
 import { constantTensor } from '../../../ir/constant.js';
 import type { DataType } from '../../../ir/data_type.js';
 import type { Node } from '../../../ir/graph.js';
-import { normalAxes, normalAxis } from '../../../ir/ops/inference/axes.js';
-import { int64Tensor, type Tensor, tensorFromData, tensorIntegers } from '../../../ir/tensor.js';
-import { defaultOpset } from '../plain_operator.js';
+import { normalAxes } from '../../../ir/ops/inference/axes.js';
+import type { AxesPlace, TransposeCommutation } from '../../../ir/ops/transpose_commutes.js';
+import { type Tensor, tensorFromData, tensorIntegers } from '../../../ir/tensor.js';
+import type { PassContext } from '../../pass.js';
 import { broadcastOperand } from './elementwise.js';
 import { identity, type Permutation, withoutAxes } from './permutation.js';
-import { same, type TransposedOperand, type TransposeNode } from './transposed_node.js';
+import { same, type TransposedNode, type TransposedOperand } from './transposed_node.js';
 
-const onFirst = (node: Node, perm: Permutation): TransposedOperand[] =>
-  node.inputs.map((_, index): TransposedOperand => (index === 0 ? { kind: 'data', perm } : same));
+type Along<K extends TransposeCommutation['kind']> = Extract<TransposeCommutation, { kind: K }>;
 
-const withAttribute = (node: Node, attribute: Attribute): Attribute[] => [
-  ...[...node.attributes.values()].filter(({ name }) => name !== attribute.name),
-  attribute,
-];
+/** A node whose axes, which stand at one place, are renamed. */
+export function transposeAlongAxes(
+  node: Node,
+  perm: Permutation,
+  { data, place, keepsRank }: Along<'axes'>,
+  context: PassContext,
+): TransposedNode | undefined {
+  const given = numbersAt(node, place);
+  const adds = node.opType === 'Unsqueeze';
+  const axes = given && normalAxes(given, perm.length + (adds ? given.length : 0));
+  const operands = dataOperands(node, perm, data, context);
+  if (axes === undefined || axes.length === 0 || operands === undefined) return undefined;
+  // Axes that are put in stand where they stood; the others are permuted among the places that are left.
+  const moved = adds ? axes : axes.map((axis) => perm[axis]!);
+  const result = keepsRank ? perm : adds ? withAxes(perm, axes) : withoutAxes(perm, axes);
+  return written(node, place, moved, operands, result);
+}
 
-/** One axis by attribute, `fallback` where none is given; the results keep the rank unless `removes`. */
-export const transposeAlongAxis =
-  (fallback: number, since: number, removes: (node: Node) => boolean = () => false): TransposeNode =>
-  (node, index, perm) => {
-    const axis = normalAxis(getInt(node, 'axis', fallback), perm.length);
-    if (index !== 0 || axis === undefined || defaultOpset(node) < since) return undefined;
-    const result = removes(node) ? withoutAxes(perm, [axis]) : perm;
-    return {
-      results: node.outputs.map(() => result),
-      operands: onFirst(node, perm),
-      attributes: withAttribute(node, intAttribute('axis', perm[axis]!)),
-    };
-  };
+/** A node with entries for all axes at one place, one each, or begins and then ends. */
+export function transposePerAxis(
+  node: Node,
+  perm: Permutation,
+  { data, place }: Along<'per-axis'>,
+  context: PassContext,
+): TransposedNode | undefined {
+  const entries = numbersAt(node, place);
+  const operands = dataOperands(node, perm, data, context);
+  if (entries === undefined || operands === undefined || perm.length === 0) return undefined;
+  if (entries.length !== perm.length && entries.length !== 2 * perm.length) return undefined;
+  const moved = [...entries];
+  for (let first = 0; first < entries.length; first += perm.length) {
+    for (const [axis, to] of perm.entries()) moved[first + to] = entries[first + axis]!;
+  }
+  return written(node, place, moved, operands, perm);
+}
 
-/**
- * As along any axis, but a last axis stays the last: kernels that normalize along another one transpose to and fro
- * themselves.
- */
-export const transposeNormalization =
-  (since: number): TransposeNode =>
-  (node, index, perm, context) => {
-    const last = perm.length - 1;
-    const axis = normalAxis(getInt(node, 'axis', -1), perm.length);
-    if (axis === last && perm[axis] !== last) return undefined;
-    return transposeAlongAxis(-1, since)(node, index, perm, context);
-  };
+/** A node whose parameters speak of no axis. */
+export function transposeAsItIs(
+  node: Node,
+  index: number,
+  perm: Permutation,
+  result: Permutation = perm,
+): TransposedNode | undefined {
+  if (index !== 0) return undefined;
+  const operands = node.inputs.map((_, input): TransposedOperand => (input === 0 ? { kind: 'data', perm } : same));
+  return { results: node.outputs.map(() => result), operands, attributes: [...node.attributes.values()] };
+}
 
-export const dropsAxis = (node: Node): boolean => getInt(node, 'keepdims', 1) === 0;
+/** Starts and ends without axes are those of the first axes, which have to be named then. */
+export function transposeFirstAxes(
+  node: Node,
+  perm: Permutation,
+  { inference }: PassContext,
+): TransposedNode | undefined {
+  const starts = node.inputs[1];
+  const attribute = node.attributes.get('starts');
+  const type = starts == null ? undefined : inference.typeOf(starts);
+  const size = type?.kind === 'tensor' ? type.shape?.[0] : undefined;
+  const count = attribute?.kind === 'ints' ? attribute.value.length : size;
+  if (typeof count !== 'number' || count > perm.length) return undefined;
+  const axes = perm.slice(0, count);
+  const operands = node.inputs.map((_, input): TransposedOperand => (input === 0 ? { kind: 'data', perm } : same));
+  if (attribute !== undefined) {
+    return { results: [perm], operands, attributes: [...node.attributes.values(), intsAttribute('axes', axes)] };
+  }
+  while (operands.length < 4) operands.push(same);
+  operands[3] = { kind: 'constant', tensor: integers(type?.kind === 'tensor' ? type.dtype : undefined, axes, [count]) };
+  return { results: [perm], operands, attributes: [...node.attributes.values()] };
+}
 
-/** A scalar index takes its axis out; indices with axes of their own put these in its place. */
-export const transposeGather: TransposeNode = (node, index, perm, context) => {
-  const indices = node.inputs[1] == null ? undefined : context.inference.shapeOf(node.inputs[1]);
-  return indices?.length === 0 ? transposeAlongAxis(0, 1, () => true)(node, index, perm, context) : undefined;
-};
-
-export const transposeConcat: TransposeNode = (node, _, perm, context) => {
-  const axis = normalAxis(getInt(node, 'axis', defaultOpset(node) < 4 ? 1 : perm.length), perm.length);
-  if (axis === undefined) return undefined;
+function dataOperands(
+  node: Node,
+  perm: Permutation,
+  data: readonly number[] | 'all',
+  context: PassContext,
+): TransposedOperand[] | undefined {
   const operands: TransposedOperand[] = [];
-  for (const input of node.inputs) {
+  for (const [index, input] of node.inputs.entries()) {
+    if (data !== 'all' && !data.includes(index)) {
+      operands.push(same);
+      continue;
+    }
     const rank = input === null ? undefined : context.inference.shapeOf(input)?.length;
     const operand = rank === perm.length ? broadcastOperand(input, perm, context) : undefined;
     if (operand === undefined) return undefined;
     operands.push(operand);
   }
-  return { results: [perm], operands, attributes: withAttribute(node, intAttribute('axis', perm[axis]!)) };
-};
-
-/** Axes as an attribute or as the operand at `input`; `absent`: those that none given stand for. */
-function mappedAxes(
-  node: Node,
-  input: number,
-  perm: Permutation,
-  absent: readonly number[] | undefined,
-  dtype: DataType | undefined = 'int64',
-): { readonly axes: readonly number[]; put(operands: TransposedOperand[]): Attribute[] } | undefined {
-  const isAttribute = node.attributes.has('axes');
-  const tensor = isAttribute ? undefined : constantTensor(node.inputs[input]);
-  if (!isAttribute && tensor === undefined && node.inputs[input] != null) return undefined;
-  const given = isAttribute ? getInts(node, 'axes', undefined) : tensor && tensorIntegers(tensor)?.map(Number);
-  const axes = given === undefined ? absent : normalAxes(given, perm.length);
-  if (axes === undefined) return undefined;
-  const moved = axes.map((axis) => perm[axis]!);
-  return {
-    axes,
-    put(operands) {
-      if (isAttribute) return withAttribute(node, intsAttribute('axes', moved));
-      while (operands.length <= input) operands.push(same);
-      operands[input] = { kind: 'constant', tensor: integers(tensor?.dtype ?? dtype, moved) };
-      return [...node.attributes.values()];
-    },
-  };
+  return operands;
 }
 
-const integers = (dtype: DataType | undefined, values: readonly number[]): Tensor =>
-  dtype === 'int32' ? tensorFromData('int32', [values.length], Int32Array.from(values)) : int64Tensor(values);
-
-export const transposeReduce: TransposeNode = (node, index, perm) => {
-  if (index !== 0 || getInt(node, 'noop_with_empty_axes', 0) !== 0) return undefined;
-  const isKept = getInt(node, 'keepdims', 1) !== 0;
-  const isAll = !node.attributes.has('axes') && node.inputs[1] == null;
-  const operands = onFirst(node, perm);
-  if (isAll) {
-    return { results: [isKept ? perm : []], operands, attributes: [...node.attributes.values()] };
+function numbersAt(node: Node, place: AxesPlace): number[] | undefined {
+  if (place.kind === 'input') {
+    const tensor = constantTensor(node.inputs[place.index]);
+    return tensor && tensorIntegers(tensor)?.map(Number);
   }
-  const mapped = mappedAxes(node, 1, perm, undefined);
-  if (mapped === undefined || mapped.axes.length === 0) return undefined;
-  return { results: [isKept ? perm : withoutAxes(perm, mapped.axes)], operands, attributes: mapped.put(operands) };
-};
+  const attribute = node.attributes.get(place.name);
+  if (attribute?.kind === 'ints') return attribute.value.map(Number);
+  const axis = getInt(node, place.name, place.fallback);
+  return axis === undefined ? undefined : [axis];
+}
 
-export const transposeSqueeze: TransposeNode = (node, index, perm) => {
-  const mapped = index === 0 ? mappedAxes(node, 1, perm, undefined) : undefined;
-  if (mapped === undefined || mapped.axes.length === 0) return undefined;
-  const operands = onFirst(node, perm);
-  return { results: [withoutAxes(perm, mapped.axes)], operands, attributes: mapped.put(operands) };
-};
+/** The node with these numbers at the place. */
+function written(
+  node: Node,
+  place: AxesPlace,
+  numbers: readonly number[],
+  operands: TransposedOperand[],
+  result: Permutation,
+): TransposedNode {
+  const results = node.outputs.map(() => result);
+  const attributes = [...node.attributes.values()];
+  if (place.kind === 'input') {
+    const tensor = constantTensor(node.inputs[place.index])!;
+    operands[place.index] = { kind: 'constant', tensor: integers(tensor.dtype, numbers, tensor.dims) };
+    return { results, operands, attributes };
+  }
+  const isList = node.attributes.get(place.name)?.kind === 'ints';
+  const attribute: Attribute = isList ? intsAttribute(place.name, numbers) : intAttribute(place.name, numbers[0]!);
+  return { results, operands, attributes: [...attributes.filter(({ name }) => name !== place.name), attribute] };
+}
 
-/** New axes stand where they stood; the others are permuted among the places that are left. */
-export const transposeUnsqueeze: TransposeNode = (node, index, perm) => {
-  if (index !== 0) return undefined;
-  const tensor = constantTensor(node.inputs[1]);
-  const given = getInts(node, 'axes', undefined) ?? (tensor && tensorIntegers(tensor)?.map(Number));
-  const rank = perm.length + (given?.length ?? 0);
-  const axes = given && normalAxes(given, rank);
-  if (axes === undefined) return undefined;
-  const places = identity(rank).filter((axis) => !axes.includes(axis));
-  const result = identity(rank).map((axis) => {
+const integers = (dtype: DataType | undefined, values: readonly number[], dims: readonly number[]): Tensor =>
+  dtype === 'int32'
+    ? tensorFromData('int32', dims, Int32Array.from(values))
+    : tensorFromData('int64', dims, BigInt64Array.from(values, BigInt));
+
+function withAxes(perm: Permutation, axes: readonly number[]): Permutation {
+  const all = identity(perm.length + axes.length);
+  const places = all.filter((axis) => !axes.includes(axis));
+  return all.map((axis) => {
     const place = places.indexOf(axis);
     return place < 0 ? axis : places[perm[place]!]!;
   });
-  return { results: [result], operands: onFirst(node, perm), attributes: [...node.attributes.values()] };
-};
-
-export const transposeSlice: TransposeNode = (node, index, perm, { inference }) => {
-  if (index !== 0) return undefined;
-  const count =
-    defaultOpset(node) < 10
-      ? getInts(node, 'starts', undefined)?.length
-      : node.inputs[1] == null
-        ? undefined
-        : inference.shapeOf(node.inputs[1])?.[0];
-  const absent = typeof count === 'number' && count <= perm.length ? identity(count) : undefined;
-  const operands = onFirst(node, perm);
-  if (defaultOpset(node) < 10 && !node.attributes.has('axes')) {
-    if (absent === undefined) return undefined;
-    const axes = absent.map((axis) => perm[axis]!);
-    return { results: [perm], operands, attributes: withAttribute(node, intsAttribute('axes', axes)) };
-  }
-  const type = node.inputs[1] == null ? undefined : inference.typeOf(node.inputs[1]);
-  const mapped = mappedAxes(node, 3, perm, absent, type?.kind === 'tensor' ? type.dtype : undefined);
-  return mapped && { results: [perm], operands, attributes: mapped.put(operands) };
-};
-
-export const transposePad: TransposeNode = (node, index, perm) => {
-  if (index !== 0) return undefined;
-  const operands = onFirst(node, perm);
-  if (node.inputs[3] != null) {
-    const mapped = mappedAxes(node, 3, perm, undefined);
-    return mapped && { results: [perm], operands, attributes: mapped.put(operands) };
-  }
-  const attribute = getInts(node, 'pads', undefined);
-  const tensor = constantTensor(node.inputs[1]);
-  const pads = attribute ?? (tensor && tensorIntegers(tensor)?.map(Number));
-  if (pads?.length !== 2 * perm.length) return undefined;
-  const moved = permutedPairs(pads, perm);
-  if (attribute !== undefined) {
-    return { results: [perm], operands, attributes: withAttribute(node, intsAttribute('pads', moved)) };
-  }
-  operands[1] = { kind: 'constant', tensor: integers('int64', moved) };
-  return { results: [perm], operands, attributes: [...node.attributes.values()] };
-};
-
-/** Begins of all axes, then ends. */
-function permutedPairs(pads: readonly number[], perm: Permutation): number[] {
-  const moved = pads.map(() => 0);
-  for (const [axis, to] of perm.entries()) {
-    moved[to] = pads[axis]!;
-    moved[to + perm.length] = pads[axis + perm.length]!;
-  }
-  return moved;
 }

@@ -1,5 +1,5 @@
 import { constantTensor } from '../../../ir/constant.js';
-import type { Node, Value } from '../../../ir/graph.js';
+import type { Value } from '../../../ir/graph.js';
 import { nodeTraits } from '../../../ir/ops/traits.js';
 import { reshapeTensor } from '../../../ir/tensor.js';
 import type { PassContext } from '../../pass.js';
@@ -48,29 +48,4 @@ export function broadcastOperand(
     return moved && { kind: 'constant', tensor: moved };
   }
   return shape.length === perm.length ? { kind: 'data', perm } : undefined;
-}
-
-/** A quantization of the whole tensor, or one along an axis. */
-export const transposeQuantization: TransposeNode = (node, index, perm, { inference }) => {
-  const scale = node.inputs[1] == null ? undefined : inference.shapeOf(node.inputs[1]);
-  if (index !== 0 || scale === undefined || node.outputs.length !== 1) return undefined;
-  const operands = node.inputs.map((_, input): TransposedOperand => (input === 0 ? { kind: 'data', perm } : same));
-  const attributes = attributesWithAxis(node, scale.length === 0 ? undefined : perm);
-  if (scale.length > 1 || attributes === undefined) return undefined;
-  return { results: [perm], operands, attributes };
-};
-
-function attributesWithAxis(node: Node, perm: Permutation | undefined) {
-  const attributes = [...node.attributes.values()];
-  const block = node.attributes.get('block_size');
-  if (block !== undefined && !(block.kind === 'int' && block.value === 0n)) return undefined;
-  if (perm === undefined) return attributes;
-  const given = node.attributes.get('axis');
-  const axis = given?.kind === 'int' ? Number(given.value) : 1;
-  const moved = perm[axis < 0 ? axis + perm.length : axis];
-  if (moved === undefined) return undefined;
-  return [
-    ...attributes.filter(({ name }) => name !== 'axis'),
-    { name: 'axis', kind: 'int', value: BigInt(moved) } as const,
-  ];
 }
