@@ -93,8 +93,10 @@ function isTiled(root: Node, whole: Value, axis: number, inference: Inference): 
 
 /** The axis of a Concat, counted from the first. */
 function joinedAxis(node: Node, inference: Inference): number | undefined {
-  const rank = inference.shapeOf(node.outputs[0]!)?.length;
-  if (plainOperator(node) !== 'Concat' || rank === undefined) return undefined;
+  const [output] = node.outputs;
+  // Any producer is asked, and that of a recurrent layer's state may leave its first output out.
+  const rank = plainOperator(node) !== 'Concat' || output == null ? undefined : inference.shapeOf(output)?.length;
+  if (rank === undefined) return undefined;
   const given = getInt(node, 'axis', defaultOpset(node) < 4 ? 1 : undefined);
   return given === undefined ? undefined : normalAxis(given, rank);
 }
