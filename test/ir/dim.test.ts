@@ -217,6 +217,8 @@ describe('broadcastDims', () => {
     ['a constant that is not 1 wins over a symbol', n, 4, '4'],
     ['0 wins over a symbol', 0, n, '0'],
     ['two symbols give an atom', n, m, 'broadcast(m, n)'],
+    ['what a table of 128 rows is cut to', n, asDim(min(n, 128))!, 'n'],
+    ['what one row is cut to', n, asDim(min(n, 1))!, 'broadcast(min(n, 1), n)'],
     ['what is never 1 wins over a symbol', m, twoN, '2*n'],
     ['two that are never 1 must be equal', nPlus2, add(m, 2) as Dim, 'm + 2'],
     ['different constants conflict', 2, 3, 'conflict'],

@@ -19,12 +19,29 @@ export function broadcastDims(a: Dim | undefined, b: Dim | undefined): { dim: Di
   }
   if (a === 1 || dimEquals(a, b)) return { dim: typeof a === 'number' && a !== 1 ? a : b };
   if (b === 1) return { dim: a };
+  const unbounded = bounded(a, b) ? b : bounded(b, a) ? a : undefined;
+  if (unbounded !== undefined) return { dim: unbounded };
   const aStays = provablyDifferent(a, 1);
   const bStays = provablyDifferent(b, 1);
   if (aStays && bStays) return provablyDifferent(a, b) ? 'conflict' : { dim: simpler(a, b) };
   if (aStays) return { dim: a };
   if (bStays) return { dim: b };
   return { dim: broadcastAtom(a, b) };
+}
+
+/**
+ * Whether `a` is the smaller of `b` and constants from 2 up, such as a table of so many rows cut to `b`. Where a constant
+ * is the smaller, the two do not broadcast; where they do, they are `b`.
+ */
+function bounded(a: Dim, b: Dim): boolean {
+  if (typeof a === 'number') return false;
+  const [term, ...others] = a.terms;
+  const [atom, ...factors] = term!.atoms;
+  if (others.length > 0 || factors.length > 0 || term!.coefficient !== 1n || atom?.kind !== 'min') return false;
+  return (
+    atom.members.some((member) => dimEquals(member, b)) &&
+    atom.members.every((member) => dimEquals(member, b) || (typeof member !== 'object' && member >= 2))
+  );
 }
 
 /** As `broadcastDims` for any number of operands; 1 for none. */

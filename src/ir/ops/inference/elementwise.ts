@@ -125,13 +125,24 @@ function inferDropout(context: InferenceContext): void {
   context.setTensor(1, context.opset >= 10 ? 'bool' : context.dtype(0), context.shape(0));
 }
 
+/**
+ * The slope stretches to the input, since 7. Runtimes let the input stretch to the slope as well, so that what the slope
+ * says counts where the input may be 1.
+ */
+const parametricRelu: InferenceRule = (context) => {
+  const slope = context.shape(1);
+  const fits = slope !== undefined && slope.length <= (context.rank(0) ?? 0);
+  if (context.opset >= 7 && fits) inferBroadcast(context, context.dtype(0));
+  else sameAsInput(context);
+};
+
 const named = (names: string, rule: InferenceRule): InferenceRules =>
   Object.fromEntries(names.split(' ').map((name) => [name, rule]));
 
 export const elementwiseRules: InferenceRules = {
   ...named('Abs BitwiseNot Ceil Clip Floor Neg Relu Round Sign Sqrt', unary),
   ...named(
-    'Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish PRelu Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus Softsign Swish Tan Tanh ThresholdedRelu',
+    'Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus Softsign Swish Tan Tanh ThresholdedRelu',
     sameAsInput,
   ),
   ...named('IsInf IsNaN Not', predicate),
@@ -142,6 +153,7 @@ export const elementwiseRules: InferenceRules = {
   ...named('Max Mean Min Sum', variadic),
   ...named('Hardmax LogSoftmax Softmax', alongAxis),
   Pow: power,
+  PRelu: parametricRelu,
   Where: (context) => inferBroadcast(context, sharedType(context, 1)),
   SwiGLU: (context) => inferSameShapes(context, sharedType(context)),
   ...named('com.microsoft:BiasGelu com.microsoft:FastGelu com.microsoft:Gelu com.microsoft:QuickGelu', sameAsInput),

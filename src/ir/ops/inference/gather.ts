@@ -116,7 +116,8 @@ function inferGatherNd(context: InferenceContext): void {
     return;
   }
   const shape: readonly (Dim | undefined)[] = [
-    ...(batches ?? []),
+    // Nobody checks that the data have as many.
+    ...indices.slice(0, batch).map((dim, axis) => dim ?? batches?.[axis]),
     ...indices.slice(batch, -1),
     ...data.slice(batch + depth),
   ];

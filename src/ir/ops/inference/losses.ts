@@ -1,4 +1,4 @@
-import { formatShape } from '../../value_type.js';
+import { formatShape, type Shape } from '../../value_type.js';
 import { agreedShape } from './agreed_shape.js';
 import type { InferenceContext, InferenceRules } from './context.js';
 
@@ -14,10 +14,14 @@ function inferLoss(context: InferenceContext): void {
   if (targets === 'conflict' || (scores !== undefined && scores.length < 2)) {
     const shapes = `${formatShape(scores)} and targets ${formatShape(context.shape(1))}`;
     context.fail('infer/loss', `scores ${shapes} do not fit each other`);
-  } else if (reduction === 'none') context.setTensor(0, dtype, targets);
+  } else if (reduction === 'none') context.setTensor(0, dtype, lossesOf(context.shape(1), targets));
   else if (reduction === 'mean' || reduction === 'sum') context.setTensor(0, dtype, []);
   else context.fail('infer/loss', 'reduction is none of none, mean and sum');
 }
+
+/** One a target: what the scores say of their sizes counts only where the targets say nothing, as it goes unchecked. */
+const lossesOf = (targets: Shape | undefined, agreed: Shape | undefined): Shape | undefined =>
+  targets?.map((dim, axis) => dim ?? agreed?.[axis]) ?? agreed;
 
 export const lossRules: InferenceRules = {
   NegativeLogLikelihoodLoss: inferLoss,

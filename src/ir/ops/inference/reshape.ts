@@ -8,9 +8,12 @@ import {
   floorDiv,
   formatDim,
   lowerBound,
+  max,
+  min,
   mul,
   product,
   provablyDifferent,
+  sub,
 } from '../../dim.js';
 import { formatShape, type Shape } from '../../value_type.js';
 import { setSameElements } from './content_view.js';
@@ -72,6 +75,8 @@ function reshapedTo(
   if (parts.filter(({ kind }) => kind === 'rest').length > 1) return 'conflict';
   const asked = parts.map((part) => (part.kind === 'rest' ? undefined : part.dim));
   if (keepsSize(input, asked)) return asked;
+  const copying = copyingRest(input, parts);
+  if (copying !== undefined) return copying;
   const rest = restOf(input, parts);
   if (rest === 'conflict') return rest;
   return parts.map((part) => (part.kind === 'size' ? part.dim : rest));
@@ -115,6 +120,29 @@ function keepsZero(element: Expr, axis: number, input: Shape | undefined): boole
 function keepsSize(input: Shape | undefined, asked: Shape): boolean {
   const size = input && shapeSize(input);
   return size !== 0 && dimEquals(size, product(asked));
+}
+
+/**
+ * −1 beside one size s that copies the size c of the input where it is 0: what comes out is exactly s + c·max(1 − s, 0),
+ * and −1 is what is left with s, or 0 where s is 0 and with it the tensor empty. undefined for anything else.
+ */
+function copyingRest(input: Shape | undefined, parts: readonly Part[]): Shape | undefined {
+  const axis = parts.findIndex(({ kind }) => kind === 'open');
+  const open = parts[axis];
+  if (input === undefined || open?.kind !== 'open' || parts.filter(({ kind }) => kind !== 'size').length !== 2) {
+    return undefined;
+  }
+  const { dim } = open;
+  const rest = restOf(
+    input,
+    parts.map((part) => (part === open ? { kind: 'size', dim } : part)),
+  );
+  if (rest === undefined || rest === 'conflict' || divideExact(shapeSize(input), dim) === undefined) return undefined;
+  const copied = add(dim, mul(input[axis], max(sub(1, dim), 0)));
+  return parts.map((part) => {
+    if (part.kind === 'size') return part.dim;
+    return asDim(part.kind === 'open' ? copied : mul(rest, min(dim, 1)));
+  });
 }
 
 /**

@@ -85,10 +85,10 @@ describe('Reshape', () => {
     expect(flat.type('y')).toBe('float[N, S, 768]');
   });
 
-  it('does not take a size for itself that could be 0 and then copy another', () => {
+  it('tells what becomes of a size that copies another where it is 0', () => {
     const x = typed('float', ['N', 12, 'S', 64]);
     const rest = inferSteps({ x }, [...shapeOf(-1, ['x', 2], 64), ['y', 'Reshape', ['x', 'target']]]);
-    expect(rest.type('y')).toBe('float[?, ?, 64]');
+    expect(rest.type('y')).toBe('float[12*N*min(S, 1), 12*max(S, 1) - 11*S, 64]');
     const empty = inferSteps({ x, y: typed('float', [1, 0]) }, [
       ...shapeOf(['x', 2], 0),
       ['z', 'Reshape', ['y', 'target']],
