@@ -1,8 +1,10 @@
 import { ortRunner } from '../src/backends/ort/run.js';
 import type { RunningModel } from '../src/calibrate/runner.js';
 import { floatValues } from '../src/evaluate/output_error.js';
+import { cloneModel } from '../src/ir/clone.js';
 import { dataTypeKind } from '../src/ir/data_type.js';
 import { DiagnosticError } from '../src/ir/diagnostic.js';
+import { Editor } from '../src/ir/editor.js';
 import type { Model, OutputSlot, Value } from '../src/ir/graph.js';
 import type { Tensor } from '../src/ir/tensor.js';
 import { formatType } from '../src/ir/value_type.js';
@@ -21,9 +23,16 @@ export type Allowance = {
 
 export const exact: Allowance = { relative: 0 };
 
-/** The model with the runtime's own optimizations off: every node runs as it stands. */
-export const openPlain = (model: Model): Promise<RunningModel> =>
-  ortRunner({ intraOpThreads: 1 })(model, { optimize: false });
+/**
+ * The model with the runtime's own optimizations off: every node runs as it stands. Inputs lose their defaults, so that
+ * they are fed as a caller might override them, which this binding of the runtime has no other way to do.
+ */
+export function openPlain(model: Model): Promise<RunningModel> {
+  const copy = cloneModel(model);
+  const editor = new Editor(copy);
+  for (const input of copy.graph.inputs) if (input.initializer !== null) editor.setInitializer(input, null);
+  return ortRunner({ intraOpThreads: 1 })(copy, { optimize: false });
+}
 
 /** What the model answers, or the runtime's refusal: a kernel that rejects an input rejects it in both models. */
 export async function answerOf(session: RunningModel, feeds: Feeds): Promise<ReadonlyMap<string, Tensor> | string> {

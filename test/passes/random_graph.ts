@@ -106,8 +106,8 @@ function feedsOf(
   edges: boolean,
 ): ReadonlyMap<string, Tensor> {
   const feeds = new Map<string, Tensor>();
-  for (const [index, { name, type, initializer }] of model.graph.inputs.entries()) {
-    if (initializer !== null || type?.kind !== 'tensor' || type.dtype === undefined) continue;
+  for (const [index, { name, type }] of model.graph.inputs.entries()) {
+    if (type?.kind !== 'tensor' || type.dtype === undefined) continue;
     const dims = (type.shape ?? []).map((dim) => Number(dim === undefined ? undefined : evaluate(dim, sizes)));
     feeds.set(name, sampleTensor(type.dtype, dims, seed * 31 + index, edges ? 'edges' : 'plain'));
   }

@@ -120,11 +120,21 @@ const names: readonly Trap[] = [
     b.editor.setInitializer(w, floatTensor([0, 0]));
     b.output(b.op('Add', [b.input('x', [2]), b.op('Exp', [w])]), 'y');
   }),
-  trap('a shape that a caller may override is no constant', (b) => {
-    const shape = b.input('shape', [2], 'int64');
-    b.editor.setInitializer(shape, int64Tensor([3, 2]));
-    b.output(b.op('Reshape', [b.op('Reshape', [b.input('x', [6]), constant(b, int64Tensor([2, 3]))]), shape]), 'y');
-  }),
+  trap(
+    'a shape that a caller may override is no constant',
+    (b) => {
+      const shape = b.input('shape', [2], 'int64');
+      b.editor.setInitializer(shape, int64Tensor([3, 2]));
+      b.output(b.op('Reshape', [b.op('Reshape', [b.input('x', [6]), constant(b, int64Tensor([2, 3]))]), shape]), 'y');
+    },
+    {
+      feeds: [
+        [3, 2],
+        [2, 3],
+        [6, 1],
+      ].map((shape) => ({ shape: int64Tensor(shape) })),
+    },
+  ),
   trap(
     'a declared size of an output that is known better stays as declared',
     (b) => {

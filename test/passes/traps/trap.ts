@@ -115,7 +115,6 @@ function* feedsOf(trap: Trap, model: Model): Generator<{ feeds: Map<string, Tens
       for (const [set, given] of (trap.feeds ?? [{}]).entries()) {
         const feeds = new Map<string, Tensor>();
         for (const [index, input] of model.graph.inputs.entries()) {
-          if (input.initializer !== null) continue;
           const tensor = (given as Readonly<Record<string, Tensor>>)[input.name];
           feeds.set(input.name, tensor ?? sampleOf(input, binding, index * 7 + set + 1, flavour));
         }
