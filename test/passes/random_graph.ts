@@ -59,10 +59,12 @@ function addInputs(scope: Scope): void {
   const count = 1 + random.below(4);
   for (let index = 0; index < count; index += 1) {
     const dtype = random.from(['float', 'float', 'float', 'int64', 'bool', 'int32', 'float16'] as const);
-    const isImage = dtype === 'float' && random.chance(0.35);
+    const form = dtype === 'float' ? random.from(['image', 'sequence', 'any', 'any'] as const) : 'any';
     const dim = (): number | string => random.from([1, 2, 3, 4, 'n', 'm']);
     const image = () => [random.from(['n', 1, 2]), random.from([1, 2, 3]), 3, random.from([2, 4])];
-    const dims = isImage ? image() : Array.from({ length: random.below(4) }, dim);
+    const sequence = () => [random.from(['n', 1, 2]), random.from(['m', 'm', 3]), random.from([4, 8])];
+    const any = () => Array.from({ length: random.below(4) }, dim);
+    const dims: (number | string)[] = { image, sequence, any }[form]();
     const sizes = dims.map((each) => (typeof each === 'number' ? scope.size(each) : symbols[each]!));
     const shape = dims.map((each) => (typeof each === 'number' ? each : symbol(each)));
     const value = b.editor.addInput(b.graph, `x${index}`, tensorType(dtype, shape));
