@@ -4,6 +4,7 @@
 // Needs: constants of one element.
 import { floatAttribute } from '../../../ir/attribute.js';
 import { constantTensor } from '../../../ir/constant.js';
+import { type DataType, dataTypeKind } from '../../../ir/data_type.js';
 import type { Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
 import { affineOf } from '../../rewrite/affine.js';
@@ -67,9 +68,15 @@ export const fuseRelu = defineRewrite({
   licence: 'exact',
   opset: 6,
   pattern: commuted('Max', [any('x'), scalar(0)]),
-  check: ({ x }, context, root) => offerObstacle(root, { opType: 'Relu', since: 6, of: x }, context),
+  check({ x }, context, root) {
+    // Few runtimes have kernels for integers, which the operator takes since opset 14.
+    if (!isFloat(context.inference.dtypeOf(x))) return 'it is not computed in floating point';
+    return offerObstacle(root, { opType: 'Relu', since: 6, of: x }, context);
+  },
   rewrite: ({ x }, build) => [build.op('Relu', [x])],
 });
+
+const isFloat = (dtype: DataType | undefined): boolean => dtype !== undefined && dataTypeKind(dtype) === 'float';
 
 /** What is added to x. */
 function shift(value: Value, x: Value, inference: Inference): number | undefined {
