@@ -97,7 +97,7 @@ const neutrals: readonly Trap[] = [
     'two additions, the first of which rounds away',
     [2, 5],
     (b, x) => b.op('Add', [b.op('Add', [x, number(b, 1e8)]), number(b, -1e8)]),
-    { flavours: ['plain'], allowance: { relative: 16 } },
+    { flavours: ['plain'], allowance: { relative: 1e-7, floor: 1e8 } },
   ),
 ];
 
@@ -254,6 +254,18 @@ const ranges: readonly Trap[] = [
   trap('Relu by Max with 0', [2, 30], (b, x) => b.op('Max', [x, number(b, 0)]), {
     allowance: { relative: 0, zeroSign: 'free' },
   }),
+  ...(['int64', 'int32'] as const).map((dtype) =>
+    trap(
+      `Max with 0 of ${dtype} is no Relu that runtimes have`,
+      [9],
+      (b, x) =>
+        b.op('Max', [
+          x,
+          b.op('Cast', [integer(b, 0)], { attributes: [intAttribute('to', dtype === 'int64' ? 7 : 6)] }),
+        ]),
+      { dtype },
+    ),
+  ),
   trap('Min and Max by constants that do not meet', [2, 30], (b, x) =>
     b.op('Max', [b.op('Min', [x, number(b, -1)]), number(b, 1)]),
   ),
