@@ -10,7 +10,7 @@ import {
   fusePlainSoftmax,
   fuseSoftmax,
 } from './activation/fuse_softmax.js';
-import { fuseMish, fuseSoftplus, fuseSoftsign, fuseStableSoftplus } from './activation/fuse_softplus.js';
+import { fuseMish, fuseSoftplus, fuseSoftsign, fuseStableSoftplus, fuseThresholdSoftplus } from './activation/fuse_softplus.js';
 import { fuseQuickGelu, fuseSigmoid, fuseSwish } from './activation/fuse_swish.js';
 import { fuseRelu, fuseShrink, fuseThresholdedRelu } from './activation/fuse_thresholds.js';
 import { fuseMultiHeadAttention } from './attention/fuse_multi_head_attention.js';
@@ -106,6 +106,7 @@ export const operatorRules = [
   fuseSwish,
   fuseMish,
   fuseStableSoftplus,
+  fuseThresholdSoftplus,
   fuseSoftplus,
   fuseSoftsign,
   fuseElu,

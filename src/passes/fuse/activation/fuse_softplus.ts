@@ -4,6 +4,7 @@
 // Needs: the constants of the formula and a target that has the operator for x's type.
 import type { Node, Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
+import { numberCasesOf } from '../../rewrite/cases.js';
 import { clampOf } from '../../rewrite/clamp.js';
 import { monomialOf } from '../../rewrite/monomial.js';
 import { offerObstacle } from '../../rewrite/offers.js';
@@ -47,6 +48,25 @@ export const fuseStableSoftplus = defineRewrite<Match>({
   }),
   check: ({ x }, context, root) => offerObstacle(root, { opType: 'Softplus', of: x }, context),
   rewrite: ({ x }, build) => [build.op('Softplus', [x])],
+});
+
+/** From here on float's nearest number to softplus(x) is x. */
+const farOut = 17;
+
+export const fuseThresholdSoftplus = defineRewrite<Match & { readonly softplus: Value }>({
+  name: 'fuse-threshold-softplus',
+  summary: 'x > 20 ? x : Softplus(x) => Softplus(x)',
+  licence: 'reassociates',
+  pattern: search('Where', (root, { inference }) => {
+    const cases = numberCasesOf(root, inference);
+    const softplus = producerOf(cases?.below, 'Softplus');
+    if (cases === undefined || softplus?.inputs[0] !== cases.x || cases.above !== cases.x)
+      return 'it is no softplus of x';
+    if (cases.threshold < farOut) return `at ${cases.threshold} x is not softplus(x) yet`;
+    return { captures: { x: cases.x, softplus: softplus.outputs[0]! }, nodes: cases.nodes };
+  }),
+  check: ({ x }, { inference }) => (inference.dtypeOf(x) === 'double' ? 'in double they differ' : undefined),
+  rewrite: ({ softplus }) => [softplus],
 });
 
 export const fuseMish = defineRewrite<Match>({

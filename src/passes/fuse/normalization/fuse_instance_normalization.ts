@@ -23,6 +23,7 @@ export const fuseInstanceNormalization = defineRewrite({
   check({ normalized }, context, root) {
     const { x, axes, rank, isCentred, scales, coefficient } = normalized;
     const { inference } = context;
+    if (normalized.castTo !== undefined) return 'it is cast in between';
     if (!isCentred) return 'the mean is not taken away';
     if (rank < 3 || axes.length !== rank - 2 || !isLastAxes(axes, rank)) return 'it is not along all spatial axes';
     if (scales.length > 1 || (scales.length === 1 && coefficient !== 1)) return 'it is scaled more than once';

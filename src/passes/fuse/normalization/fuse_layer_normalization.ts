@@ -2,13 +2,15 @@
 // x / √(mean of x² + epsilon) · scale => RMSNormalization(x, scale)
 // Needs: mean and variance along the same last axes, which stay as axes of size 1, and a scale of just those axes; without
 // one, sizes that are known, for a scale of ones.
-import { floatAttribute, intAttribute } from '../../../ir/attribute.js';
-import type { Value } from '../../../ir/graph.js';
+import { floatAttribute, getInt, intAttribute } from '../../../ir/attribute.js';
+import { dataTypeCode } from '../../../ir/data_type.js';
+import type { Node, Use, Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
 import { elementCount } from '../../../ir/tensor.js';
 import { staticShape } from '../../../ir/value_type.js';
 import { floatsOf } from '../../legalize/opset/scalar_tensor.js';
 import { offerObstacle } from '../../rewrite/offers.js';
+import { isOperator } from '../../rewrite/operator.js';
 import { type NodePattern, search } from '../../rewrite/pattern.js';
 import { isLastAxes } from '../../rewrite/reduction.js';
 import { type CheckContext, defineRewrite, type ReplacementBuilder, type Rewrite } from '../../rewrite/rewrite.js';
@@ -70,18 +72,21 @@ function fuseInto(kind: Kind, name: string, summary: string, pattern: NodePatter
     pattern,
     replacesInner: ({ normalized }) => innerResults(normalized),
     check({ normalized }, context, root) {
-      const obstacle = shapeObstacle(normalized, kind, context);
+      const obstacle = castObstacle(normalized, root, context) ?? shapeObstacle(normalized, kind, context);
       return obstacle ?? offerObstacle(root, { opType, since, of: normalized.x }, context);
     },
     rewrite({ normalized }, build, { inference }) {
-      const { x, axes, epsilon } = normalized;
+      const { x, castTo, axes, epsilon } = normalized;
       const inner = innerResults(normalized);
       const node = build.node(opType, [x, ...operands(normalized, inference).map((fitted) => fitted(build))], {
         attributes: [intAttribute('axis', -axes.length), floatAttribute('epsilon', epsilon)],
         outputs: inner.length > 0 ? [{}, {}, {}] : [{}],
       });
       const [result = null, mean = null, inverse = null] = node.outputs;
-      return [result, ...inner.map((value) => (value === normalized.mean ? mean : inverse))];
+      // The casts up and down again go away with other casts that lose nothing.
+      const up = castTo && [intAttribute('to', dataTypeCode(castTo))];
+      const first = up === undefined || result === null ? result : build.op('Cast', [result], { attributes: up });
+      return [first, ...inner.map((value) => (value === normalized.mean ? mean : inverse))];
     },
   });
 }
@@ -91,6 +96,17 @@ function innerResults({ isCentred, mean, inverse, nodes }: Normalized): readonly
   const isRead = (value: Value | undefined): value is Value =>
     [...(value?.uses ?? [])].some((use) => use.kind === 'output' || !nodes.includes(use.user));
   return isCentred ? [mean, inverse].filter(isRead) : [];
+}
+
+/** What is cast to a wider type in between has to be cast back: then no more is lost than the narrow type loses. */
+function castObstacle({ x, castTo, scales }: Normalized, root: Node, { inference }: CheckContext): string | undefined {
+  if (castTo === undefined) return undefined;
+  const dtype = inference.dtypeOf(x);
+  const isWider = (dtype === 'float16' || dtype === 'bfloat16') && (castTo === 'float' || castTo === 'double');
+  const isBack = (use: Use): boolean =>
+    use.kind === 'node' && isOperator(use.user, 'Cast') && getInt(use.user, 'to', 0) === dataTypeCode(dtype!);
+  if (!isWider || scales.length > 0 || ![...root.outputs[0]!.uses].every(isBack)) return 'it goes on in another type';
+  return undefined;
 }
 
 function shapeObstacle(normalized: Match['normalized'], kind: Kind, { inference }: CheckContext): string | undefined {

@@ -1,3 +1,4 @@
+import type { DataType } from '../../../ir/data_type.js';
 import type { Node, Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
 import { type Monomial, monomialOf, type Power } from '../../rewrite/monomial.js';
@@ -8,6 +9,8 @@ import { scalarOperand } from '../../rewrite/scalar.js';
 /** (x − mean) / √(variance + epsilon) along axes, or x / √(mean of squares + epsilon), times what `scales` are. */
 export type Normalized = {
   readonly x: Value;
+  /** The type that x is cast to first, where it is: the mean may have been taken away before. */
+  readonly castTo?: DataType | undefined;
   /** Ascending, counted from the front. */
   readonly axes: readonly number[];
   readonly rank: number;
@@ -147,19 +150,28 @@ function shiftedBy(argument: Value, inference: Inference): Shifted {
     : { rest: argument, epsilon: 0, nodes: [] };
 }
 
-type Statistics = Pick<Normalized, 'x' | 'axes' | 'rank' | 'isCentred' | 'mean' | 'nodes'>;
+type Statistics = Pick<Normalized, 'x' | 'castTo' | 'axes' | 'rank' | 'isCentred' | 'mean' | 'nodes'>;
 
 /** What `numerator` is in terms of x, where `variance` is the mean of its square. */
 function statistics(numerator: Value, variance: Value, inference: Inference): Statistics | undefined {
-  const centred = producerOf(numerator, 'Sub');
+  // Half-precision exports center x as it is and go on in float.
+  const cast = producerOf(numerator, 'Cast');
+  const centred = producerOf(cast === undefined ? numerator : cast.inputs[0], 'Sub');
   const [x = null, average = null] = centred?.inputs ?? [];
   const mean = meanOf(average, inference);
   if (centred !== undefined && x !== null && mean?.input === x) {
     const deviation = { x, mean, value: numerator };
     const nodes = varianceNodes(variance, deviation, inference);
     if (nodes === undefined) return undefined;
-    const rank = inference.shapeOf(x)!.length;
-    return { x, axes: mean.axes, rank, isCentred: true, mean: average!, nodes: [centred, ...mean.nodes, ...nodes] };
+    return {
+      x,
+      castTo: cast === undefined ? undefined : inference.dtypeOf(numerator),
+      axes: mean.axes,
+      rank: inference.shapeOf(x)!.length,
+      isCentred: true,
+      mean: average!,
+      nodes: [...(cast === undefined ? [] : [cast]), centred, ...mean.nodes, ...nodes],
+    };
   }
   const square = meanSquare(variance, (part) => (part === numerator ? [] : undefined), inference);
   if (square === undefined) return undefined;
