@@ -10,7 +10,13 @@ import {
   fusePlainSoftmax,
   fuseSoftmax,
 } from './activation/fuse_softmax.js';
-import { fuseMish, fuseSoftplus, fuseSoftsign, fuseStableSoftplus, fuseThresholdSoftplus } from './activation/fuse_softplus.js';
+import {
+  fuseMish,
+  fuseSoftplus,
+  fuseSoftsign,
+  fuseStableSoftplus,
+  fuseThresholdSoftplus,
+} from './activation/fuse_softplus.js';
 import { fuseQuickGelu, fuseSigmoid, fuseSwish } from './activation/fuse_swish.js';
 import { fuseRelu, fuseShrink, fuseThresholdedRelu } from './activation/fuse_thresholds.js';
 import { fuseMultiHeadAttention } from './attention/fuse_multi_head_attention.js';

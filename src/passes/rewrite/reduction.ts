@@ -4,7 +4,8 @@ import type { Node, Value } from '../../ir/graph.js';
 import { normalAxes } from '../../ir/ops/inference/axes.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
 import { tensorIntegers } from '../../ir/tensor.js';
-import { isOperator } from './operator.js';
+import { shapesEqual } from '../../ir/value_type.js';
+import { isOperator, producerOf } from './operator.js';
 import { productOf } from './product.js';
 import { isClose } from './scalar.js';
 
@@ -41,23 +42,28 @@ export function reducedAxes(node: Node, inference: Inference): readonly number[]
   return normalAxes(named, rank)?.sort((a, b) => a - b);
 }
 
-/** `value` as a reduction of this operator type that keeps its axes, or gives them back by Unsqueeze. */
+/** `value` as a reduction of this operator type that keeps its axes, or gives them back by Unsqueeze or Reshape. */
 export function reductionOf(value: Value | null, opType: string, inference: Inference): Reduction | undefined {
   const node = value?.producer;
   if (value == null || node == null || !node.attached) return undefined;
-  if (isOperator(node, 'Unsqueeze')) {
-    const inner = node.inputs[0]?.producer;
-    if (inner == null || !isOperator(inner, opType) || getInt(inner, 'keepdims', 1) !== 0) return undefined;
-    const axes = reducedAxes(inner, inference);
-    const rank = inference.shapeOf(inner.inputs[0]!)?.length;
-    const given = rank === undefined ? undefined : normalAxes(namedAxes(node) ?? [], rank)?.sort((a, b) => a - b);
-    const isGivenBack = axes !== undefined && given !== undefined && sameAxes(axes, given);
-    return isGivenBack && inner.attached ? { input: inner.inputs[0]!, axes, nodes: [inner, node] } : undefined;
+  if (isOperator(node, 'Unsqueeze') || isOperator(node, 'Reshape')) {
+    const inner = producerOf(node.inputs[0], opType);
+    const axes = inner && reducedAxes(inner, inference);
+    const shape = inner && inference.shapeOf(inner.inputs[0]!);
+    if (inner === undefined || axes === undefined || shape === undefined) return undefined;
+    const kept = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const isGivenBack = getInt(inner, 'keepdims', 1) === 0 && shapesEqual(inference.shapeOf(value), kept);
+    // With axes of size 1 beside them, Unsqueeze could give back others.
+    const isSame = isOperator(node, 'Reshape') || sameAxes(axes, givenAxes(node, shape.length));
+    return isGivenBack && isSame ? { input: inner.inputs[0]!, axes, nodes: [inner, node] } : undefined;
   }
   if (!isOperator(node, opType) || getInt(node, 'keepdims', 1) === 0) return undefined;
   const axes = reducedAxes(node, inference);
   return axes === undefined ? undefined : { input: node.inputs[0]!, axes, nodes: [node] };
 }
+
+const givenAxes = (unsqueeze: Node, rank: number): readonly number[] =>
+  normalAxes(namedAxes(unsqueeze) ?? [], rank)?.sort((a, b) => a - b) ?? [];
 
 /** `value` as the mean of another: ReduceMean, or ReduceSum divided by how many there are. */
 export function meanOf(value: Value | null, inference: Inference): Reduction | undefined {

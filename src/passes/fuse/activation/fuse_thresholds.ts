@@ -2,7 +2,7 @@
 // x < −λ ? x + bias : x > λ ? x − bias : 0 => Shrink(x)
 // max(x, 0) => Relu(x)
 // Needs: constants of one element.
-import { floatAttribute } from '../../../ir/attribute.js';
+import { floatAttribute, getFloat } from '../../../ir/attribute.js';
 import { constantTensor } from '../../../ir/constant.js';
 import { type DataType, dataTypeKind } from '../../../ir/data_type.js';
 import type { Value } from '../../../ir/graph.js';
@@ -11,7 +11,7 @@ import { affineOf } from '../../rewrite/affine.js';
 import { numberCasesOf } from '../../rewrite/cases.js';
 import { offerObstacle } from '../../rewrite/offers.js';
 import { producerOf } from '../../rewrite/operator.js';
-import { any, commuted, scalar, search } from '../../rewrite/pattern.js';
+import { any, commuted, type Finding, scalar, search } from '../../rewrite/pattern.js';
 import { defineRewrite } from '../../rewrite/rewrite.js';
 import { isClose, scalarValue } from '../../rewrite/scalar.js';
 
@@ -33,13 +33,17 @@ export const fuseThresholdedRelu = defineRewrite<{ readonly x: Value; readonly a
   ],
 });
 
-export const fuseShrink = defineRewrite<{ readonly x: Value; readonly bias: number; readonly lambd: number }>({
+type Shrunk = { readonly x: Value; readonly bias: number; readonly lambd: number };
+
+export const fuseShrink = defineRewrite<Shrunk>({
   name: 'fuse-shrink',
   summary: 'x < −λ ? x + bias : x > λ ? x − bias : 0 => Shrink(x)',
   licence: 'exact',
   opset: 9,
-  pattern: search('Where', (root, { inference }) => {
+  pattern: search('Where', (root, { inference }): Finding<Shrunk> | string => {
     const outer = numberCasesOf(root, inference);
+    const plain = outer && shrunkByNothing(outer, inference);
+    if (plain !== undefined) return plain;
     const where = [outer?.above, outer?.below].map((value) => producerOf(value, 'Where')).find((node) => node);
     const inner = where === undefined ? undefined : numberCasesOf(where, inference);
     if (outer === undefined || inner === undefined || inner.x !== outer.x) return 'it does not compare twice';
@@ -77,6 +81,20 @@ export const fuseRelu = defineRewrite({
 });
 
 const isFloat = (dtype: DataType | undefined): boolean => dtype !== undefined && dataTypeKind(dtype) === 'float';
+
+/** x < −λ ? x : ThresholdedRelu(x), which is how the half above 0 may be found by then. */
+function shrunkByNothing(
+  outer: NonNullable<ReturnType<typeof numberCasesOf>>,
+  inference: Inference,
+): Finding<Shrunk> | undefined {
+  const { x, threshold, above } = outer;
+  const half = producerOf(above, 'ThresholdedRelu');
+  const isHalf = half?.inputs[0] === x && getFloat(half, 'alpha', 1) === -threshold && threshold < 0;
+  const isRest = [outer.equal, outer.nan].every((value) => value === above);
+  if (half === undefined || !isHalf || !isRest || shift(outer.below, x, inference) !== 0) return undefined;
+  const nodes = outer.below === x ? [] : [outer.below.producer!];
+  return { captures: { x, bias: 0, lambd: -threshold }, nodes: [...outer.nodes, half, ...nodes] };
+}
 
 /** What is added to x. */
 function shift(value: Value, x: Value, inference: Inference): number | undefined {
