@@ -5,21 +5,27 @@ import { dimEquals } from '../../../ir/dim.js';
 import type { Node, Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
 import { offerObstacle } from '../../rewrite/offers.js';
-import { any, commuted, op } from '../../rewrite/pattern.js';
+import { producerOf } from '../../rewrite/operator.js';
+import { search } from '../../rewrite/pattern.js';
 import { defineRewrite } from '../../rewrite/rewrite.js';
 
 const domain = 'com.microsoft';
 
-export const fuseBiasGelu = defineRewrite({
+export const fuseBiasGelu = defineRewrite<{ readonly x: Value; readonly bias: Value }>({
   name: 'fuse-bias-gelu',
   summary: 'Gelu(x + bias) => com.microsoft.BiasGelu(x, bias)',
   licence: 'reassociates',
-  pattern: op('gelu', 'Gelu', [commuted('Add', [any('x'), any('bias')])]),
-  check({ gelu, x, bias }, context, root) {
-    if (!isAlongLastAxis(bias, x, context.inference)) return `"${bias.name}" is not known to lie along the last axis`;
-    return offerObstacle(root, { domain, opType: operatorFor(gelu), of: x }, context);
-  },
-  rewrite: ({ gelu, x, bias }, build) => [build.op(operatorFor(gelu), [x, bias], { domain })],
+  pattern: search('Gelu', (root, { inference }) => {
+    const add = producerOf(root.inputs[0], 'Add');
+    const [left = null, right = null] = add?.inputs ?? [];
+    if (add === undefined || left === null || right === null) return 'its argument is no sum';
+    const nodes = [add];
+    if (isAlongLastAxis(right, left, inference)) return { captures: { x: left, bias: right }, nodes };
+    if (isAlongLastAxis(left, right, inference)) return { captures: { x: right, bias: left }, nodes };
+    return 'neither operand is known to lie along the last axis';
+  }),
+  check: ({ x }, context, root) => offerObstacle(root, { domain, opType: operatorFor(root), of: x }, context),
+  rewrite: ({ x, bias }, build, _context, root) => [build.op(operatorFor(root), [x, bias], { domain })],
 });
 
 const operatorFor = (gelu: Node): string =>
