@@ -6,7 +6,7 @@ import type { Value } from '../../../../src/ir/graph.js';
 import { floatTensor } from '../../../../src/ir/tensor.js';
 import { fuseQuickGelu } from '../../../../src/passes/fuse/activation/fuse_swish.js';
 import { fuseBiasGelu } from '../../../../src/passes/fuse/contrib/fuse_bias_gelu.js';
-import { fuseMatmulScale, fuseMatmulTranspose } from '../../../../src/passes/fuse/contrib/fuse_matmul_transpose.js';
+import { fuseMatmulAlpha, fuseMatmulTranspose } from '../../../../src/passes/fuse/contrib/fuse_matmul_transpose.js';
 import { fuseSkipNormalization } from '../../../../src/passes/fuse/contrib/fuse_skip_normalization.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
 import {
@@ -23,7 +23,7 @@ const pass = rewritePass('fuse', 'test', [
   fuseBiasGelu,
   fuseSkipNormalization,
   fuseMatmulTranspose,
-  fuseMatmulScale,
+  fuseMatmulAlpha,
 ]);
 
 /** It takes all of these; their kernels on the CPU compute what is compared here. */
