@@ -1,5 +1,13 @@
 import { raiseOpset } from './fuse/raise_opset.js';
-import { attentionRules, nextWeightRules, operatorRules, ownOperatorRules, weightRules } from './fuse/rules.js';
+import {
+  attentionRules,
+  nextWeightRules,
+  operatorRules,
+  ownOperatorRules,
+  productRules,
+  spatialRules,
+  weightRules,
+} from './fuse/rules.js';
 import type { PipelineStep } from './pipeline.js';
 import { rewritePass } from './rewrite/driver.js';
 import { constantsToInitializers } from './simplify/constants_to_initializers.js';
@@ -26,6 +34,18 @@ import { readSizesFromInputs } from './simplify/read_sizes_from_inputs.js';
 import { reuseShapeValues } from './simplify/reuse_shape_values.js';
 import { simplifyShapeOperands } from './simplify/simplify_shape_operands.js';
 import { unrollConstantLoop } from './simplify/unroll_constant_loop.js';
+
+const chooseProductForms = rewritePass(
+  'choose-product-forms',
+  'matrix products in other words => MatMul and Gemm',
+  productRules,
+);
+
+const fuseSpatial = rewritePass(
+  'fuse-spatial',
+  'pixels moved between space and channels => SpaceToDepth, DepthToSpace',
+  spatialRules,
+);
 
 const fuseIntoWeights = rewritePass(
   'fuse-into-weights',
@@ -99,6 +119,8 @@ export const standardPipeline: readonly PipelineStep[] = [
       { pass: readSizesFromInputs, reason: 'activations lose readers that fusions would have to respect' },
       { pass: eliminateDeadNodes, reason: 'shape arithmetic that nobody reads any more reads nothing either' },
       { pass: dropEmptyConcatInputs, reason: 'leaves fewer operands to join' },
+      { pass: chooseProductForms, reason: 'before a Reshape around a product becomes a part of the next' },
+      { pass: fuseSpatial, reason: 'before the Reshapes and Slices it looks for merge with others' },
       { pass: mergeChains, reason: 'one operator in the place of two of its kind' },
       { pass: pushTransposes, reason: 'Transposes meet and cancel, after neighbours are merged' },
       { pass: fuseIntoWeights, reason: 'needs weights as constants' },
@@ -166,6 +188,8 @@ export const allPasses = [
   pushTransposes,
   slicesToSplit,
   moveNoData,
+  chooseProductForms,
+  fuseSpatial,
   fuseIntoWeights,
   raiseOpsetForFusion,
   fuseOperators,

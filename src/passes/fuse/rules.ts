@@ -26,6 +26,11 @@ import { fuseBiasGelu } from './contrib/fuse_bias_gelu.js';
 import { fuseMatmulAlpha, fuseMatmulTranspose } from './contrib/fuse_matmul_transpose.js';
 import { fuseSkipNormalization } from './contrib/fuse_skip_normalization.js';
 import { fuseConvActivation, fuseConvSumActivation } from './convolution/fuse_conv_activation.js';
+import { foldGemmScalars } from './matmul/fold_gemm_scalars.js';
+import { fuseMatmulAdd } from './matmul/fuse_matmul_add.js';
+import { fuseTransposeGemm } from './matmul/fuse_transpose_gemm.js';
+import { rewriteEinsum } from './matmul/rewrite_einsum.js';
+import { unwrapGemmRows } from './matmul/unwrap_gemm_rows.js';
 import { fuseGroupNormalization } from './normalization/fuse_group_normalization.js';
 import { fuseInstanceNormalization } from './normalization/fuse_instance_normalization.js';
 import {
@@ -44,6 +49,8 @@ import {
   fuseReduceLogSumExp,
   fuseReduceSumSquare,
 } from './reduction/fuse_reductions.js';
+import { fuseDepthToSpaceCrd, fuseDepthToSpaceDcr, fuseSpaceToDepth } from './spatial/fuse_depth_to_space.js';
+import { fuseFocus, fuseFocusConv } from './spatial/fuse_focus.js';
 import { fuseAffineIntoLayer, fuseBatchnormIntoLayer, fuseLeftAffineIntoLayer } from './weights/fuse_affine_layer.js';
 import { fuseAffineBatchnorm, fuseBatchnormAffine } from './weights/fuse_batchnorm_affine.js';
 import { fuseAffineConv, fuseConvAffine } from './weights/fuse_conv_affine.js';
@@ -65,9 +72,21 @@ import {
   mergeLeftConstantTerms,
   mergeLeftScaledShift,
   mergeScaledShift,
-} from './weights/merge_constant_operands.js';
+} from './weights/merge_affine_chains.js';
 
 // Rules in the order in which they are tried at a node: where two can start there, the one that takes more comes first.
+
+/** Matrix products in other words, as MatMul and Gemm. */
+export const productRules = [rewriteEinsum, unwrapGemmRows, fuseMatmulAdd, fuseTransposeGemm, foldGemmScalars] as const;
+
+/** Pixels moved between space and channels. */
+export const spatialRules = [
+  fuseDepthToSpaceDcr,
+  fuseDepthToSpaceCrd,
+  fuseSpaceToDepth,
+  fuseFocus,
+  fuseFocusConv,
+] as const;
 
 /** Constants behind a layer, into its weights. */
 export const weightRules = [

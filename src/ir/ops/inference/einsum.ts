@@ -4,7 +4,7 @@ import type { InferenceContext, InferenceRules } from './context.js';
 import { agreedSize } from './sizes.js';
 
 /** An equation such as `ij,jk->ik`; its terms and result as text, an ellipsis as `.`. */
-type Equation = { readonly terms: readonly string[]; readonly result: string };
+export type Equation = { readonly terms: readonly string[]; readonly result: string };
 
 const term = /^[A-Za-z]*\.?[A-Za-z]*$/;
 

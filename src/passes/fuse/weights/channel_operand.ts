@@ -1,4 +1,4 @@
-import type { Node, Value } from '../../../ir/graph.js';
+import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
 import { elementCount, type Tensor } from '../../../ir/tensor.js';
 import { isFloatType, numbersOf } from '../../rewrite/float_numbers.js';
@@ -7,6 +7,9 @@ import { type ChannelAffine, isConvolution, type WeightedLayer } from './weighte
 
 /** Before opset 7 an attribute said which axis an operand begins at; without it, the last axes are aligned. */
 export const alignsLastAxes = { where: (node: Node): boolean => !node.attributes.has('axis') } as const;
+
+/** For rules that build such operators anew: from opset 7 on, no attribute is needed to broadcast. */
+export const broadcastsFreely = { where: (node: Node): boolean => (opsetVersion(node.graph, '') ?? 7) >= 7 } as const;
 
 /** The axis of a layer's input and output that its channels are along, counted from the end: ≥ 1. */
 export const channelAxisFromEnd = ({ layer, weight }: WeightedLayer): number =>

@@ -9,6 +9,7 @@ import { type CheckContext, defineRewrite, type Rewrite } from '../../rewrite/re
 import {
   alignsLastAxes,
   allFinite,
+  broadcastsFreely,
   channelAxisFromEnd,
   isPerChannel,
   operandAffine,
@@ -72,7 +73,7 @@ export const fuseScaleMatmul = defineRewrite<Match>({
 
 type BiasedMatch = Match & { sum: Node; added: Constant };
 
-const sum = op('sum', 'Add', [matmul, constant('added')], { commutative: true, ...alignsLastAxes });
+const sum = op('sum', 'Add', [matmul, constant('added')], { commutative: true, ...broadcastsFreely });
 
 const afterSum = (left: boolean): Omit<Rewrite<BiasedMatch>, 'name' | 'pattern'> => ({
   summary: '(MatMul(x, W) + b) · c => MatMul(x, W·c) + b·c',
@@ -104,13 +105,13 @@ const afterSum = (left: boolean): Omit<Rewrite<BiasedMatch>, 'name' | 'pattern'>
 export const fuseMatmulBiasScale = defineRewrite<BiasedMatch>({
   ...afterSum(false),
   name: 'fuse-matmul-bias-scale',
-  pattern: op('root', ['Mul', 'Div'], [sum, operand], alignsLastAxes),
+  pattern: op('root', ['Mul', 'Div'], [sum, operand], broadcastsFreely),
 });
 
 export const fuseScaleMatmulBias = defineRewrite<BiasedMatch>({
   ...afterSum(true),
   name: 'fuse-scale-matmul-bias',
-  pattern: op('root', 'Mul', [operand, sum], alignsLastAxes),
+  pattern: op('root', 'Mul', [operand, sum], broadcastsFreely),
 });
 
 function operandObstacle(match: WeightedLayer, part: Constant, { inference }: CheckContext): string | undefined {

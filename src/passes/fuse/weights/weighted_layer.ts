@@ -1,5 +1,5 @@
 import { getFloat, getInt, getInts } from '../../../ir/attribute.js';
-import type { Node, Value } from '../../../ir/graph.js';
+import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
 import {
   type FloatType,
   isFloatType,
@@ -69,8 +69,11 @@ export function weightLayout({ layer, weight }: WeightedLayer): WeightLayout | u
 
 /** Why nothing can go into the layer's weights, or undefined. */
 export function foldingObstacle(match: WeightedLayer, { maxGrowthBytes }: CheckContext): string | undefined {
-  const { weight, bias } = match;
+  const { layer, weight, bias } = match;
   const { dtype } = weight.tensor;
+  if (layer.opType === 'Gemm' && (opsetVersion(layer.graph, layer.domain) ?? 7) < 7) {
+    return 'Gemm broadcasts by an attribute before opset 7';
+  }
   if (!isFloatType(dtype)) return 'weights are not floating-point numbers';
   if (bias !== null && bias.tensor.dtype !== dtype) return 'weights and bias are of two types';
   const layout = weightLayout(match);

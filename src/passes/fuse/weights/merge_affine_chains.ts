@@ -14,7 +14,7 @@ import {
 } from '../../rewrite/float_numbers.js';
 import { any, type Constant, constant, type NodePattern, oneOf, op, type ValuePattern } from '../../rewrite/pattern.js';
 import { defineRewrite } from '../../rewrite/rewrite.js';
-import { alignsLastAxes } from './channel_operand.js';
+import { broadcastsFreely } from './channel_operand.js';
 
 /** `x op a` with the constant on the right, or on the left where the order does not matter. */
 function withConstant<N extends string, O extends string, X>(
@@ -25,8 +25,8 @@ function withConstant<N extends string, O extends string, X>(
 ): readonly NodePattern<X & Record<N, Node> & Record<O, Constant>>[] {
   const symmetric = opTypes.filter((opType) => opType === 'Mul' || opType === 'Add');
   return [
-    op(name, opTypes, [x, constant(operand)], alignsLastAxes),
-    op(name, symmetric, [constant(operand), x], alignsLastAxes),
+    op(name, opTypes, [x, constant(operand)], broadcastsFreely),
+    op(name, symmetric, [constant(operand), x], broadcastsFreely),
   ] as never;
 }
 

@@ -8,7 +8,7 @@ import {
   mergeLeftConstantTerms,
   mergeLeftScaledShift,
   mergeScaledShift,
-} from '../../../../src/passes/fuse/weights/merge_constant_operands.js';
+} from '../../../../src/passes/fuse/weights/merge_affine_chains.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
 import {
   applyPass,
@@ -53,7 +53,7 @@ async function expectMerged(steps: readonly Step[], expected: readonly string[])
   expect(await largestDifference(model, result.model, feeds)).toBeLessThan(tolerance);
 }
 
-describe('merge-constant-operands', () => {
+describe('merge-affine-chains', () => {
   for (const [first, second, merged] of [
     ['Mul', 'Mul', 'Mul'],
     ['Mul', 'Div', 'Mul'],
