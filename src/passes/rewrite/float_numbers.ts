@@ -28,7 +28,7 @@ export function numbersOf(tensor: Tensor): Float32Array | Float64Array {
 export function numbersTensor(dtype: FloatType, values: Float64Array, dims: readonly number[]): Tensor {
   switch (dtype) {
     case 'float':
-      return tensorFromData(dtype, dims, Float32Array.from(values));
+      return tensorFromData(dtype, dims, new Float32Array(values));
     case 'double':
       return tensorFromData(dtype, dims, values);
     default:

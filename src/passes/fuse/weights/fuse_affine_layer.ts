@@ -13,6 +13,7 @@ import {
   type ChannelAffine,
   foldedLayer,
   foldingObstacle,
+  isReadElsewhere,
   roundingObstacle,
   type WeightedLayer,
   weightLayout,
@@ -28,6 +29,7 @@ const beforeLayer = (left: boolean): Omit<Rewrite<Match>, 'name' | 'pattern'> =>
   summary: 'a layer of x +, −, · or / a constant per channel => the layer',
   licence: 'reassociates',
   check(match, context) {
+    if (isReadElsewhere({ layer: match.affine })) return 'the input of the layer is read elsewhere';
     const obstacle = foldingObstacle(match, context) ?? typeObstacle(match, match.operand) ?? transposedObstacle(match);
     if (obstacle !== undefined) return obstacle;
     const { inputs } = weightLayout(match)!;
@@ -68,6 +70,7 @@ export const fuseBatchnormIntoLayer = defineRewrite<WeightedLayer & ConstantBatc
     [op('batchnorm', 'BatchNormalization', [any('x'), ...statistics]), ...weights],
   ),
   check(match, context: CheckContext) {
+    if (isReadElsewhere({ layer: match.batchnorm })) return 'the input of the layer is read elsewhere';
     return (
       foldingObstacle(match, context) ??
       transposedObstacle(match) ??

@@ -79,8 +79,9 @@ const afterSum = (left: boolean): Omit<Rewrite<BiasedMatch>, 'name' | 'pattern'>
   summary: '(MatMul(x, W) + b) · c => MatMul(x, W·c) + b·c',
   licence: 'reassociates',
   check(match, context) {
-    const { added } = match;
+    const { added, sum } = match;
     if (isReadElsewhere(match)) return 'the result of the product is read elsewhere';
+    if (isReadElsewhere({ layer: sum })) return 'the sum is read elsewhere';
     const obstacle =
       foldingObstacle(match, context) ??
       operandObstacle(match, match.operand, context) ??

@@ -25,19 +25,19 @@ export type ChannelAffine = { readonly factor: readonly number[]; readonly shift
 /** What goes into the weights: `before` is applied to the input's channels, `after` to the output's. */
 export type Folding = { readonly before?: ChannelAffine; readonly after?: ChannelAffine };
 
-/** Weights as [rows, columns, inner], how many channels go in and come out, and which of them a weight connects. */
+/**
+ * Weights as [rows, columns, inner]: how many channels go in and come out, and which of them a weight connects. Rows are
+ * the channels of one side; columns those of the other, of the group that the row belongs to.
+ */
 export type WeightLayout = {
   readonly rows: number;
   readonly columns: number;
   readonly inner: number;
+  readonly group: number;
+  readonly rowsAreOutputs: boolean;
   readonly inputs: number;
   readonly outputs: number;
-  inputOf(row: number, column: number): number;
-  outputOf(row: number, column: number): number;
 };
-
-const rowOf = (row: number) => row;
-const columnOf = (_: number, column: number) => column;
 
 export const isConvolution = ({ opType }: Node): boolean => opType === 'Conv' || opType === 'ConvTranspose';
 
@@ -50,21 +50,19 @@ export function weightLayout({ layer, weight }: WeightedLayer): WeightLayout | u
   const [rows = 0, columns = 0] = dims;
   if (dims.includes(0)) return undefined;
   const inner = dims.slice(2).reduce((product, dim) => product * dim, 1);
-  const layout = { rows, columns, inner };
+  const layout = (rowsAreOutputs: boolean, group: number): WeightLayout => {
+    const [inputs, outputs] = rowsAreOutputs ? [columns * group, rows] : [rows, columns * group];
+    return { rows, columns, inner, group, rowsAreOutputs, inputs, outputs };
+  };
   if (!isConvolution(layer)) {
     if (dims.length !== 2) return undefined;
-    return layer.opType === 'Gemm' && getInt(layer, 'transB', 0) !== 0
-      ? { ...layout, inputs: columns, outputs: rows, inputOf: columnOf, outputOf: rowOf }
-      : { ...layout, inputs: rows, outputs: columns, inputOf: rowOf, outputOf: columnOf };
+    return layout(layer.opType === 'Gemm' && getInt(layer, 'transB', 0) !== 0, 1);
   }
   const group = getInt(layer, 'group', 1);
   const kernel = getInts(layer, 'kernel_shape', undefined);
   if (dims.length < 3 || group < 1 || rows % group !== 0) return undefined;
   if (kernel !== undefined && kernel.length !== dims.length - 2) return undefined;
-  const spread = (row: number, column: number) => Math.floor((row * group) / rows) * columns + column;
-  return layer.opType === 'Conv'
-    ? { ...layout, inputs: columns * group, outputs: rows, inputOf: spread, outputOf: rowOf }
-    : { ...layout, inputs: rows, outputs: columns * group, inputOf: rowOf, outputOf: spread };
+  return layout(layer.opType === 'Conv', group);
 }
 
 /** Why nothing can go into the layer's weights, or undefined. */
@@ -89,20 +87,12 @@ function isBias({ layer }: WeightedLayer, { tensor: { dims } }: Constant, channe
   return dims.length <= 2 && dims.every((dim, axis) => dim === 1 || (axis === dims.length - 1 && dim === channels));
 }
 
-/** Whether something reads the layer's result beside the one who matched it. */
-export const isReadElsewhere = ({ layer }: WeightedLayer): boolean => layer.outputs[0]!.uses.size > 1;
+/** Whether something reads the layer's result beside the one who matched it: cheaper to ask before numbers are computed. */
+export const isReadElsewhere = ({ layer }: Pick<WeightedLayer, 'layer'>): boolean => layer.outputs[0]!.uses.size > 1;
 
-/** Calls `visit` with the first index of each stretch of weights that connect the same channels. */
-function eachBlock(
-  { rows, columns, inner, inputOf, outputOf }: WeightLayout,
-  visit: (start: number, input: number, output: number) => void,
-): void {
-  for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      visit((row * columns + column) * inner, inputOf(row, column), outputOf(row, column));
-    }
-  }
-}
+/** The first channel of the other side that a row is connected with. */
+const firstOf = ({ rows, columns, group }: WeightLayout, row: number): number =>
+  Math.floor((row * group) / rows) * columns;
 
 type Numbers = { readonly weight: Float64Array; readonly bias: Float64Array };
 
@@ -118,15 +108,22 @@ function foldedNumbers(match: WeightedLayer, { before, after }: Folding): Number
     { length: layout.outputs },
     (_, channel) => beta * (given?.[given.length === 1 ? 0 : channel] ?? 0),
   );
-  const weights = Float64Array.from(numbersOf(weight.tensor));
-  eachBlock(layout, (start, input, output) => {
-    const factor = alpha * (before?.factor[input] ?? 1) * (after?.factor[output] ?? 1);
-    const shift = alpha * (before?.shift[input] ?? 0);
-    for (let index = start; index < start + layout.inner; index += 1) {
-      if (shift !== 0) shifts[output]! += weights[index]! * shift;
-      weights[index]! *= factor;
+  const weights = new Float64Array(numbersOf(weight.tensor));
+  const { rows, columns, inner, rowsAreOutputs } = layout;
+  const [ofRow, ofColumn] = rowsAreOutputs ? [after?.factor, before?.factor] : [before?.factor, after?.factor];
+  for (let row = 0, index = 0; row < rows; row += 1) {
+    const first = firstOf(layout, row);
+    const rowFactor = alpha * (ofRow?.[row] ?? 1);
+    for (let other = first; other < first + columns; other += 1) {
+      const factor = rowFactor * (ofColumn?.[other] ?? 1);
+      const [input, output] = rowsAreOutputs ? [other, row] : [row, other];
+      const shift = alpha * (before?.shift[input] ?? 0);
+      for (const end = index + inner; index < end; index += 1) {
+        if (shift !== 0) shifts[output]! += weights[index]! * shift;
+        weights[index]! *= factor;
+      }
     }
-  });
+  }
   const biases = shifts.map((shift, channel) =>
     after === undefined ? shift : shift * after.factor[channel]! + after.shift[channel]!,
   );
@@ -147,19 +144,22 @@ export function roundingObstacle(match: WeightedLayer, folding: Folding): string
   const given = numbersOf(old.tensor);
   const largest = new Float64Array(layout.outputs);
   const wasNormal = new Uint8Array(layout.outputs);
-  let leaves = false;
-  eachBlock(layout, (start, _input, channel) => {
-    for (let index = start; index < start + layout.inner; index += 1) {
-      const size = Math.abs(weight[index]!);
-      // Not `>`: NaN leaves the range too.
-      if (!(size <= largest[channel]!)) {
-        leaves ||= !isInRange(dtype, size);
-        largest[channel] = size;
+  const { rows, columns, inner, rowsAreOutputs } = layout;
+  for (let row = 0, index = 0; row < rows; row += 1) {
+    const first = firstOf(layout, row);
+    for (let other = first; other < first + columns; other += 1) {
+      const channel = rowsAreOutputs ? row : other;
+      for (const end = index + inner; index < end; index += 1) {
+        const size = Math.abs(weight[index]!);
+        // Not `>`: NaN leaves the range too.
+        if (!(size <= largest[channel]!)) {
+          if (!isInRange(dtype, size)) return `a weight leaves the range of ${dtype}`;
+          largest[channel] = size;
+        }
+        if (wasNormal[channel] === 0 && isNormal(dtype, given[index]!)) wasNormal[channel] = 1;
       }
-      if (isNormal(dtype, given[index]!)) wasNormal[channel] = 1;
     }
-  });
-  if (leaves) return `a weight leaves the range of ${dtype}`;
+  }
   const zeroed = (channel: number) => folding.after?.factor[channel] === 0 || folding.before?.factor.includes(0);
   const sinks = [...largest.entries()].some(
     ([channel, size]) => wasNormal[channel] === 1 && !isNormal(dtype, size) && !(size === 0 && zeroed(channel)),

@@ -153,7 +153,7 @@ describe('fuse-affine-into-layer', () => {
     b.output(b.graph.values.get('affine')!, 'z');
     const { model, report } = await applyPass(b.build(), pass);
     expect(operatorsOf(model)).toHaveLength(2);
-    expect(reasonsOf(report)).toEqual(['"z" is read elsewhere']);
+    expect(reasonsOf(report)).toEqual(['the input of the layer is read elsewhere']);
   });
 });
 

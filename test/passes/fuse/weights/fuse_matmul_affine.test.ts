@@ -55,7 +55,7 @@ function build(options: Case) {
   if (bias) inputs.push(b.constant('b', randomTensor([6], 3)));
   let value = b.op(layer, inputs, { attributes, outputs: ['product'] });
   const added = sum && b.constant('added', randomTensor([6], 5));
-  if (added) value = b.op('Add', sum === 'left' ? [added, value] : [value, added]);
+  if (added) value = b.op('Add', sum === 'left' ? [added, value] : [value, added], { outputs: ['sum'] });
   const operand = b.constant('c', randomTensor(dims, 4));
   b.output(b.op(opType, left ? [operand, value] : [value, operand]), 'y');
   return { b, model: b.build() };
@@ -152,6 +152,12 @@ describe('fuse-matmul-scale', () => {
 });
 
 describe('fuse-matmul-bias-scale', () => {
+  it('declines where the sum is read elsewhere', async () => {
+    const { b } = build({ layer: 'MatMul', sum: 'right' });
+    b.output(b.graph.values.get('sum')!, 'z');
+    expect(reasonsOf((await applyPass(b.build(), pass)).report)).toEqual(['the sum is read elsewhere']);
+  });
+
   it('folds a factor behind the bias', async () => {
     const input = ['N', 3, 4] as const;
     for (const sum of ['left', 'right'] as const) {
