@@ -25,8 +25,9 @@ import { fuseNotOrder, fuseOrEqual } from './comparison/fuse_or_equal.js';
 import { fuseBiasGelu } from './contrib/fuse_bias_gelu.js';
 import { fuseMatmulAlpha, fuseMatmulTranspose } from './contrib/fuse_matmul_transpose.js';
 import { fuseSkipNormalization } from './contrib/fuse_skip_normalization.js';
-import { fuseConvActivation, fuseConvSumActivation } from './convolution/fuse_conv_activation.js';
+import { fuseConvActivation, fuseConvSum, fuseConvSumActivation } from './convolution/fuse_conv_activation.js';
 import { foldGemmScalars } from './matmul/fold_gemm_scalars.js';
+import { fuseGemmActivation } from './matmul/fuse_gemm_activation.js';
 import { fuseMatmulAdd } from './matmul/fuse_matmul_add.js';
 import { fuseTransposeGemm } from './matmul/fuse_transpose_gemm.js';
 import { rewriteEinsum } from './matmul/rewrite_einsum.js';
@@ -178,6 +179,8 @@ export const attentionRules = [fuseMultiHeadAttention, fuseRotaryEmbedding] as c
 export const ownOperatorRules = [
   fuseConvSumActivation,
   fuseConvActivation,
+  fuseConvSum,
+  fuseGemmActivation,
   fuseQuickGelu,
   fuseBiasGelu,
   fuseSkipNormalization,

@@ -1,5 +1,5 @@
 // activation(Conv(x, W, b)) => FusedConv(x, W, b), activation one of Relu, Sigmoid, Tanh, LeakyRelu, HardSigmoid, Clip
-// activation(Conv(x, W, b) + z) => FusedConv(x, W, b, z)
+// activation(Conv(x, W, b) + z) => FusedConv(x, W, b, z); the same without an activation
 // Needs: a convolution that nothing else reads; z of exactly its result's shape.
 import type { Node, Value } from '../../../ir/graph.js';
 import { shapesEqual } from '../../../ir/value_type.js';
@@ -45,6 +45,15 @@ export const fuseConvSumActivation = defineRewrite<Summed & { root: Node }>({
   rewrite: (match, build) => [fusedConv(match, match.z, fusedActivation(match.root), build)],
 });
 
+export const fuseConvSum = defineRewrite<Summed>({
+  name: 'fuse-conv-sum',
+  summary: 'Conv(x, W, b) + z => FusedConv(x, W, b, z)',
+  licence: 'reassociates',
+  pattern: op('sum', 'Add', [conv, any('z')], { commutative: true }),
+  check: (match, context) => offer(match.sum, match, context) ?? sumObstacle(match, context),
+  rewrite: (match, build) => [fusedConv(match, match.z, undefined, build)],
+});
+
 const reason = (activation: FusedActivation | string): string | undefined =>
   typeof activation === 'string' ? activation : undefined;
 
@@ -56,10 +65,11 @@ function sumObstacle({ conv: node, z }: Summed, { inference }: CheckContext): st
 function fusedConv(
   { conv: node, x, weight, bias }: Convolution,
   z: Value | null,
-  activation: FusedActivation | string,
+  activation: FusedActivation | string | undefined,
   build: ReplacementBuilder,
 ): Value {
   const inputs = z === null ? [x, weight, ...(bias === null ? [] : [bias])] : [x, weight, bias, z];
-  const attributes = [...node.attributes.values(), ...convActivationAttributes(activation as FusedActivation)];
+  const added = typeof activation === 'object' ? convActivationAttributes(activation) : [];
+  const attributes = [...node.attributes.values(), ...added];
   return build.op('FusedConv', inputs, { domain: 'com.microsoft', attributes, name: node.name });
 }

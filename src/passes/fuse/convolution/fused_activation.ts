@@ -3,7 +3,7 @@ import { constantTensor } from '../../../ir/constant.js';
 import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
 import { scalarValue } from '../../rewrite/scalar.js';
 
-/** Operators that ONNX Runtime's FusedConv and FusedGemm apply to what they compute. */
+/** Operators that FusedConv applies to what it computes. */
 export const fusableActivations = ['Relu', 'Sigmoid', 'Tanh', 'LeakyRelu', 'HardSigmoid', 'Clip'] as const;
 
 export type FusedActivation = { readonly name: string; readonly parameters: readonly number[] };
@@ -42,9 +42,12 @@ export const convActivationAttributes = ({ name, parameters }: FusedActivation):
   ...(parameters.length === 0 ? [] : [{ name: 'activation_params', kind: 'floats', value: [...parameters] } as const]),
 ];
 
+/** Clip is none of those that FusedGemm applies. */
+export const gemmActivations = ['Relu', 'Sigmoid', 'Tanh', 'LeakyRelu', 'HardSigmoid'] as const;
+
 const gemmNames = ['activation_alpha', 'activation_beta'] as const;
 
-/** FusedGemm names its parameters by attributes of their own; Clip is none of its activations. */
+/** FusedGemm has an attribute for each parameter. */
 export const gemmActivationAttributes = ({ name, parameters }: FusedActivation): readonly Attribute[] => [
   stringAttribute('activation', name),
   ...parameters.map((value, index) => floatAttribute(gemmNames[index]!, value)),

@@ -5,6 +5,7 @@ import type { Value } from '../../../../src/ir/graph.js';
 import { floatTensor } from '../../../../src/ir/tensor.js';
 import {
   fuseConvActivation,
+  fuseConvSum,
   fuseConvSumActivation,
 } from '../../../../src/passes/fuse/convolution/fuse_conv_activation.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
@@ -92,6 +93,13 @@ describe('fuse-conv-activation', () => {
     expect(reasonsOf((await applyPass(crossed, pass)).report)).toEqual(['its lower bound is above the upper one']);
     const { report } = await applyPass(build(activations['Relu']!), pass, { target: findTarget('portable') });
     expect(reasonsOf(report)).toEqual(['portable does not know com.microsoft.FusedConv']);
+  });
+
+  it('takes up a sum alone', async () => {
+    const model = build((_, v) => v, { z: ['N', 3, 6, 6] });
+    const result = await applyPass(model, rewritePass('fuse', 'test', [fuseConvSum]));
+    expect(operatorsOf(result.model)).toEqual(['FusedConv']);
+    expect(await largestDifference(model, result.model, { x, z })).toBeLessThan(tolerance);
   });
 
   it('leaves a convolution that is read elsewhere', async () => {
