@@ -16,7 +16,12 @@ import {
 type Convolution = { conv: Node; x: Value; weight: Value; bias: Value | null };
 type Summed = Convolution & { sum: Node; z: Value };
 
-const conv = op('conv', 'Conv', [any('x'), any('weight'), optional('bias', any('bias'))]);
+const inputs = [any('x'), any('weight'), optional('bias', any('bias'))] as const;
+
+const conv = op('conv', 'Conv', inputs);
+
+/** Of two convolutions that are added, the one that nothing else reads. */
+const addedConv = op('conv', 'Conv', inputs, { where: ({ outputs }) => outputs[0]?.uses.size === 1 });
 
 /** A target that takes a Pad into the convolution behind it knows only the plain one. */
 const offer = (root: Node, { x }: Convolution, context: CheckContext): string | undefined =>
@@ -37,7 +42,7 @@ export const fuseConvSumActivation = defineRewrite<Summed & { root: Node }>({
   name: 'fuse-conv-sum-activation',
   summary: 'activation(Conv(x, W, b) + z) => FusedConv(x, W, b, z)',
   licence: 'assumes-finite',
-  pattern: op('root', fusableActivations, [op('sum', 'Add', [conv, any('z')], { commutative: true })], {
+  pattern: op('root', fusableActivations, [op('sum', 'Add', [addedConv, any('z')], { commutative: true })], {
     moreInputs: true,
   }),
   check: (match, context) =>
@@ -49,7 +54,7 @@ export const fuseConvSum = defineRewrite<Summed>({
   name: 'fuse-conv-sum',
   summary: 'Conv(x, W, b) + z => FusedConv(x, W, b, z)',
   licence: 'reassociates',
-  pattern: op('sum', 'Add', [conv, any('z')], { commutative: true }),
+  pattern: op('sum', 'Add', [addedConv, any('z')], { commutative: true }),
   check: (match, context) => offer(match.sum, match, context) ?? sumObstacle(match, context),
   rewrite: (match, build) => [fusedConv(match, match.z, undefined, build)],
 });
