@@ -7,6 +7,7 @@ import { sampleTensor } from '../edge_values.js';
 import { controlSteps, pickStep } from './random_graph/control_steps.js';
 import { floatSteps } from './random_graph/float_steps.js';
 import { integerSteps } from './random_graph/integer_steps.js';
+import { layerSteps } from './random_graph/layer_steps.js';
 import { movingSteps } from './random_graph/moving_steps.js';
 import { patternSteps } from './random_graph/pattern_steps.js';
 import { type Mode, Random, Scope, type Size, type Step } from './random_graph/scope.js';
@@ -28,7 +29,14 @@ const bindings = [
 /** Those whose operators the steps spell alike. */
 const opsets = [14, 16, 17, 17, 17, 18, 20, 21] as const;
 
-const steps: readonly Step[] = [...floatSteps, ...patternSteps, ...movingSteps, ...integerSteps, ...controlSteps];
+const steps: readonly Step[] = [
+  ...floatSteps,
+  ...patternSteps,
+  ...layerSteps,
+  ...movingSteps,
+  ...integerSteps,
+  ...controlSteps,
+];
 
 /** The same valid model each time: 1 to 30 steps, hundreds now and then. */
 export function randomModel(seed: number): RandomModel {

@@ -17,11 +17,11 @@ import { Random } from './scope.js';
 const rounding: Allowance = { relative: 1e-3, floor: 1 };
 
 /**
- * Seeds of this run: RANDOM_GRAPHS of them from RANDOM_GRAPHS_FROM on, or those of the part of the file.
+ * Seeds of this run: RANDOM_GRAPHS of them (2000) from RANDOM_GRAPHS_FROM (1) on.
  * `command` is what runs one alone.
  */
 export function randomSeeds(): { seeds: readonly number[]; command: (seed: number) => string } {
-  const count = Number(process.env['RANDOM_GRAPHS'] ?? 1000);
+  const count = Number(process.env['RANDOM_GRAPHS'] ?? 2000);
   const from = Number(process.env['RANDOM_GRAPHS_FROM'] ?? 1);
   return {
     seeds: Array.from({ length: count }, (_, index) => from + index),
