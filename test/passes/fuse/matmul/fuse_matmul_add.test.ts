@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { floatAttribute, intAttribute } from '../../../../src/ir/attribute.js';
-import { int64Tensor } from '../../../../src/ir/tensor.js';
+import { int64Tensor, tensorFromData } from '../../../../src/ir/tensor.js';
 import { fuseMatmulAdd } from '../../../../src/passes/fuse/matmul/fuse_matmul_add.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
 import {
@@ -11,6 +11,7 @@ import {
   randomTensor,
   reasonsOf,
 } from '../../../build_model.js';
+import { addIf } from '../../simplify/build_subgraphs.js';
 
 const pass = rewritePass('fuse', 'test', [fuseMatmulAdd]);
 
@@ -85,6 +86,24 @@ describe('fuse-matmul-add', () => {
       const { report } = await applyPass(build({ input }).model, pass);
       expect(reasonsOf(report)).toEqual(['it is no product of matrices']);
     }
+  });
+
+  it('makes Gemm inside a branch', async () => {
+    const b = new ModelBuilder();
+    const x = b.input('x', ['N', 4]);
+    const weights = [b.constant('w', randomTensor([4, 6], 2)), b.constant('b', randomTensor([6], 3))] as const;
+    const [chosen] = addIf(
+      b,
+      b.input('taken', [], 'bool'),
+      (branch) => branch.output(branch.op('Add', [weights[1], branch.op('MatMul', [x, weights[0]])]), 'then'),
+      (branch) => branch.output(branch.op('MatMul', [x, weights[0]]), 'else'),
+    );
+    b.output(chosen!, 'y');
+    const model = b.build();
+    const result = await applyPass(model, pass);
+    expect(operatorsOf(result.model)).toEqual(['If', 'Gemm', 'MatMul']);
+    const given = { ...feeds, taken: tensorFromData('bool', [], Uint8Array.of(1)) };
+    expect(await largestDifference(model, result.model, given)).toBeLessThan(tolerance);
   });
 
   it('declines where the product is a graph output, and a type without Gemm', async () => {

@@ -166,6 +166,25 @@ describe('unwrap-gemm-rows', () => {
     expect(await largestDifference(model, result.model, feeds)).toBeLessThan(tolerance);
   });
 
+  it('joins the axes behind those that stay', async () => {
+    const b = new ModelBuilder();
+    const x = b.input('x', ['N', 'S', 2, 2]);
+    const front = b.op('Slice', [
+      b.op('Shape', [x]),
+      b.constant('zero', int64Tensor([0])),
+      b.constant('two', int64Tensor([2])),
+    ]);
+    const to = b.op('Concat', [front, b.constant('six', int64Tensor([6]))], { attributes: [intAttribute('axis', 0)] });
+    const rows = b.op('Reshape', [x, b.constant('rows', int64Tensor([-1, 4]))]);
+    const inputs = [rows, b.constant('w', randomTensor([4, 6], 2)), b.constant('b', randomTensor([6], 3))];
+    b.output(b.op('Reshape', [b.op('Gemm', inputs), to]), 'y');
+    const model = b.build();
+    const result = await applyPass(model, pass);
+    expect(operatorsOf(result.model).slice(-3)).toEqual(['Reshape', 'MatMul', 'Add']);
+    const given = { x: randomTensor([3, 5, 2, 2], 9) };
+    expect(await largestDifference(model, result.model, given)).toBeLessThan(tolerance);
+  });
+
   it('declines where the axes are split in another way', async () => {
     await expectDeclined({ to: [3, 2, 6] }, 'the axes in front are not split as they were');
     await expectDeclined({ to: [6, 6] }, 'the axes in front are not split as they were');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Attribute, intAttribute, intsAttribute, stringAttribute } from '../../../../src/ir/attribute.js';
-import { floatTensor } from '../../../../src/ir/tensor.js';
+import { floatTensor, tensorFromData } from '../../../../src/ir/tensor.js';
 import {
   fuseAffineIntoLayer,
   fuseBatchnormIntoLayer,
@@ -16,6 +16,7 @@ import {
   randomTensor,
   reasonsOf,
 } from '../../../build_model.js';
+import { addIf } from '../../simplify/build_subgraphs.js';
 
 const pass = rewritePass('fuse', 'test', [fuseAffineIntoLayer, fuseLeftAffineIntoLayer, fuseBatchnormIntoLayer]);
 
@@ -153,6 +154,45 @@ describe('fuse-affine-into-layer', () => {
     b.output(b.graph.values.get('affine')!, 'z');
     const { model, report } = await applyPass(b.build(), pass);
     expect(operatorsOf(model)).toHaveLength(2);
+    expect(reasonsOf(report)).toEqual(['the input of the layer is read elsewhere']);
+  });
+});
+
+describe('fuse-affine-into-layer inside a branch', () => {
+  it('folds constants of the graph around it, which keeps its own', async () => {
+    const b = new ModelBuilder();
+    const x = b.input('x', ['N', 4, 6, 6]);
+    const weight = b.constant('w', randomTensor([6, 4, 3, 3], 2));
+    const operand = b.constant('c', operandTensor([1, 4, 1, 1]));
+    const [chosen] = addIf(
+      b,
+      b.input('taken', [], 'bool'),
+      (branch) => branch.output(branch.op('Conv', [branch.op('Sub', [x, operand]), weight]), 'then'),
+      (branch) => branch.output(branch.op('Conv', [x, weight]), 'else'),
+    );
+    b.output(chosen!, 'y');
+    const model = b.build();
+    const result = await applyPass(model, pass);
+    expect(operatorsOf(result.model)).toEqual(['If', 'Conv', 'Conv']);
+    for (const taken of [0, 1]) {
+      const feeds = { ...image, taken: tensorFromData('bool', [], Uint8Array.of(taken)) };
+      expect(await largestDifference(model, result.model, feeds)).toBeLessThan(tolerance);
+    }
+  });
+
+  it('declines where the branch reads what the graph around it computes', async () => {
+    const b = new ModelBuilder();
+    const sum = b.op('Sub', [b.input('x', ['N', 4, 6, 6]), b.constant('c', operandTensor([1, 4, 1, 1]))]);
+    const weight = b.constant('w', randomTensor([6, 4, 3, 3], 2));
+    const [chosen] = addIf(
+      b,
+      b.input('taken', [], 'bool'),
+      (branch) => branch.output(branch.op('Conv', [sum, weight]), 'then'),
+      (branch) => branch.output(branch.op('Neg', [sum]), 'else'),
+    );
+    b.output(chosen!, 'y');
+    const { model, report } = await applyPass(b.build(), pass);
+    expect(operatorsOf(model)).toEqual(['Sub', 'If', 'Conv', 'Neg']);
     expect(reasonsOf(report)).toEqual(['the input of the layer is read elsewhere']);
   });
 });
