@@ -143,12 +143,17 @@ export function findAt(rewrite: AnyRewrite, root: Node, context: PassContext): F
   const inner = rewrite.replacesInner?.(match) ?? [];
   const obstacle =
     licenceObstacle(rewrite, context) ??
+    outerNode(state.nodes) ??
     rewrite.check(match, context, root) ??
     (rewrite.keepsShared ? undefined : sharedNode(state.nodes, inner));
   if (obstacle === undefined) return { match, nodes: state.nodes, inner };
   context.decline({ rule: rewrite.name, node: root, reason: obstacle });
   return undefined;
 }
+
+/** What a graph around computes once would be computed wherever the root is, in every turn of a loop. */
+const outerNode = ([root, ...inner]: readonly Node[]): string | undefined =>
+  inner.some(({ graph }) => graph !== root?.graph) ? 'part of it stands in a graph around' : undefined;
 
 const licenceObstacle = ({ licence }: AnyRewrite, { licences }: PassContext): string | undefined =>
   licences.has(licence) ? undefined : `it needs the licence "${licence}"`;
