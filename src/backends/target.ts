@@ -29,6 +29,7 @@ const portable: TargetProfile = {
   refuses: {},
   prefers: [],
   slow: {},
+  avoids: [],
   fusesItself: [],
   precisions: ['fp32', 'int8'],
   int8: { default: standard },

@@ -81,6 +81,8 @@ export type TargetProfile = {
   readonly prefers: readonly string[];
   /** Operators of the default domain that take it longer than the operators that spell them. */
   readonly slow: Readonly<Record<string, SlowKernel>>;
+  /** Operators that it fuses into while loading and loses time by: they are spelled so that it does not find them. */
+  readonly avoids: readonly string[];
   /** Fusions it makes itself, which passes leave recognisable. */
   readonly fusesItself: readonly string[];
   readonly precisions: readonly Precision[];

@@ -39,6 +39,7 @@ const base = {
   refuses,
   prefers: [],
   slow: {},
+  avoids: [],
   fusesItself: ['Conv+BatchNormalization', 'Conv+activation', 'Conv+Add+activation', 'MatMul+Add', 'Attention'],
   int8: { default: explicit },
 } as const;

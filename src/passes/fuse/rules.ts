@@ -25,6 +25,7 @@ import { fuseNotOrder, fuseOrEqual } from './comparison/fuse_or_equal.js';
 import { fuseBiasGelu } from './contrib/fuse_bias_gelu.js';
 import { fuseMatmulAlpha, fuseMatmulTranspose } from './contrib/fuse_matmul_transpose.js';
 import { fuseSkipNormalization } from './contrib/fuse_skip_normalization.js';
+import { keepResidualApart } from './contrib/keep_residual_apart.js';
 import { fuseConvActivation, fuseConvSum, fuseConvSumActivation } from './convolution/fuse_conv_activation.js';
 import { foldGemmScalars } from './matmul/fold_gemm_scalars.js';
 import { fuseGemmActivation } from './matmul/fuse_gemm_activation.js';
@@ -186,4 +187,5 @@ export const ownOperatorRules = [
   fuseSkipNormalization,
   fuseMatmulTranspose,
   fuseMatmulAlpha,
+  keepResidualApart,
 ] as const;

@@ -8,6 +8,7 @@ import { fuseQuickGelu } from '../../../../src/passes/fuse/activation/fuse_swish
 import { fuseBiasGelu } from '../../../../src/passes/fuse/contrib/fuse_bias_gelu.js';
 import { fuseMatmulAlpha, fuseMatmulTranspose } from '../../../../src/passes/fuse/contrib/fuse_matmul_transpose.js';
 import { fuseSkipNormalization } from '../../../../src/passes/fuse/contrib/fuse_skip_normalization.js';
+import { keepResidualApart } from '../../../../src/passes/fuse/contrib/keep_residual_apart.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
 import {
   applyPass,
@@ -172,6 +173,41 @@ describe('fuse-skip-normalization', () => {
     expect(reasonsOf(report)).toEqual(['portable does not know com.microsoft.SkipLayerNormalization']);
     const broadcast = await applyPass(skipped({ dims: [1, 1, 8] }), pass, cuda);
     expect(reasonsOf(broadcast.report)).toEqual(['its operands are not known to be [batch, length, hidden] both']);
+  });
+});
+
+describe('keep-residual-apart', () => {
+  const apart = rewritePass('apart', 'test', [keepResidualApart]);
+
+  function residual(dims: readonly (number | string)[], softmax = false) {
+    const b = new ModelBuilder(17);
+    const [x, z] = [b.input('x', dims), b.input('z', dims)];
+    const sum = b.op('Add', [x, z]);
+    b.output(b.op('LayerNormalization', [sum, vector(b, 'scale')]), 'y');
+    b.output(b.op('Neg', [sum]), 'negated');
+    if (softmax) b.output(b.op('MatMul', [b.op('Softmax', [x]), vector(b, 'values', [8, 4])]), 'attended');
+    return b.build();
+  }
+
+  it('spells the sum so that ONNX Runtime does not take it for its slower operator', async () => {
+    const model = residual([2, 3, 8]);
+    const result = await applyPass(model, apart);
+    expect(operatorsOf(result.model)).toEqual(['Sum', 'LayerNormalization', 'Neg']);
+    expect(await largestDifference(model, result.model, feeds)).toBe(0);
+  });
+
+  it('leaves open shapes, sums that are not normalized, attention, and targets that do not mind', async () => {
+    for (const [model, target, reason] of [
+      [residual(['N', 3, 8]), 'ort-cpu', 'the target does not look at operands of open or different shapes'],
+      [residual([2, 3, 8], true), 'ort-cpu', 'the target may find attention by it'],
+      [residual([2, 3, 8]), 'ort-cuda', 'the target gains by finding it'],
+    ] as const) {
+      const { report } = await applyPass(model, apart, { target: findTarget(target) });
+      expect(reasonsOf(report)).toEqual([reason]);
+    }
+    const b = new ModelBuilder(17);
+    b.output(b.op('Add', [b.input('x', [2, 3, 8]), b.input('z', [2, 3, 8])]), 'y');
+    expect(operatorsOf((await applyPass(b.build(), apart)).model)).toEqual(['Add']);
   });
 });
 
