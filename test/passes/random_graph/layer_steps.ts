@@ -9,8 +9,8 @@ function recurrent(scope: Scope): void {
       isTame(item) &&
       item.dims.length === 3 &&
       isFixed(item.dims[2]!) &&
-      item.dims[2]![0]! > 0 &&
-      item.dims[0]!.every((size) => size > 0),
+      // The runtime divides by them.
+      item.dims.every((size) => size.every((each) => each > 0)),
   );
   if (x === undefined) return;
   const { random } = scope;
