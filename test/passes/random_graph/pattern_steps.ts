@@ -188,7 +188,7 @@ function duplicate(scope: Scope): void {
       value.producer !== null && value.producer.graph === scope.b.graph && value.producer.outputs.length === 1,
   );
   const node = x?.value.producer;
-  if (x === undefined || node == null || ['If', 'Loop', 'Constant'].includes(node.opType)) return;
+  if (x === undefined || node == null || node.domain !== '' || ['If', 'Loop', 'Constant'].includes(node.opType)) return;
   const attributes: Attribute[] = [...node.attributes.values()];
   if (node.opType === 'Softmax' && attributes.length === 0) attributes.push(intAttribute('axis', -1));
   scope.keep(scope.op(node.opType, node.inputs, attributes), x);
