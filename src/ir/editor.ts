@@ -525,6 +525,14 @@ export class Editor {
     }
   }
 
+  /**
+   * A name for a constant that no file named: a plain word such as `axes` gets a prefix, since runtimes give such names
+   * to constants of their own without looking whether there is one. What is made from a name of the model stays.
+   */
+  generatedName(base: string): string {
+    return /^\w+$/.test(base) && !modelData(this.model).names.has(base) ? `onnxopt::${base}` : base;
+  }
+
   // --- bookkeeping ---
 
   private newValue(graph: GraphData, name: string, type: ValueType | undefined): ValueData {
@@ -655,7 +663,7 @@ export class Editor {
   /** Makes a draft's constant an initializer. */
   private admitConstant(value: ValueData): void {
     if (!isDraftConstant(value)) return;
-    this.registerValue(value, value.name || 'constant');
+    this.registerValue(value, this.generatedName(value.name || 'constant'));
     value.graph.initializers.add(value);
   }
 

@@ -20,7 +20,9 @@ export class GraphWriter {
   /** An initializer; in a function, which has none, a Constant node. */
   constant(tensor: Tensor | SparseTensor, name: string): Value {
     const { graph } = this.before;
-    if (graph.ownerFunction === null) return this.editor.addInitializer(graph, tensor, name);
+    if (graph.ownerFunction === null) {
+      return this.editor.addInitializer(graph, tensor, this.editor.generatedName(name));
+    }
     return this.node(
       'Constant',
       [],

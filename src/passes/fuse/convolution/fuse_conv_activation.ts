@@ -55,9 +55,17 @@ export const fuseConvSum = defineRewrite<Summed>({
   summary: 'Conv(x, W, b) + z => FusedConv(x, W, b, z)',
   licence: 'reassociates',
   pattern: op('sum', 'Add', [addedConv, any('z')], { commutative: true }),
-  check: (match, context) => offer(match.sum, match, context) ?? sumObstacle(match, context),
+  check: (match, context) =>
+    offer(match.sum, match, context) ?? sumObstacle(match, context) ?? activationBehind(match.sum),
   rewrite: (match, build) => [fusedConv(match, match.z, undefined, build)],
 });
+
+/** `fuse-conv-sum-activation` takes both. */
+function activationBehind({ outputs }: Node): string | undefined {
+  const [use, ...others] = [...outputs[0]!.uses];
+  const isActivation = use?.kind === 'node' && (fusableActivations as readonly string[]).includes(use.user.opType);
+  return isActivation && others.length === 0 ? 'an activation follows that goes along' : undefined;
+}
 
 const reason = (activation: FusedActivation | string): string | undefined =>
   typeof activation === 'string' ? activation : undefined;

@@ -174,7 +174,7 @@ export class StepContext {
     const { graph } = node;
     const inFunction = rootGraph(graph).ownerFunction !== null;
     if (!inFunction && graph.model.irVersion >= plainInitializersSince) {
-      return this.editor.addInitializer(graph, tensor, name);
+      return this.editor.addInitializer(graph, tensor, this.editor.generatedName(name));
     }
     const made = this.insert(
       node,

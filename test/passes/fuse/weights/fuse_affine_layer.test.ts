@@ -154,7 +154,7 @@ describe('fuse-affine-into-layer', () => {
     b.output(b.graph.values.get('affine')!, 'z');
     const { model, report } = await applyPass(b.build(), pass);
     expect(operatorsOf(model)).toHaveLength(2);
-    expect(reasonsOf(report)).toEqual(['part of it stands in a graph around']);
+    expect(reasonsOf(report)).toEqual(['the input of the layer is read elsewhere']);
   });
 });
 
