@@ -536,7 +536,12 @@ describe('inputs, outputs and initializers', () => {
     editor.replaceAllUses(out(a), replacing);
     editor.setOutputValue(slot, output);
     expect([...graph.initializers]).toEqual([attached, set, replacing, output]);
-    expect([...graph.initializers].map(({ name }) => name)).toEqual(['onnxopt::k', 'onnxopt::k_1', 'onnxopt::k_2', 'onnxopt::k_3']);
+    expect([...graph.initializers].map(({ name }) => name)).toEqual([
+      'onnxopt::k',
+      'onnxopt::k_1',
+      'onnxopt::k_2',
+      'onnxopt::k_3',
+    ]);
     expect(unread.uses.size).toBe(0);
     expectSound(editor);
   });
