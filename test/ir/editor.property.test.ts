@@ -167,7 +167,7 @@ const edits: Readonly<Record<string, (twin: Twin, choose: Chooser) => Outcome>> 
     const taken = twin.names();
     const real = twin.editor.draftConstant(node.graph.real, floatTensor([1]), 'k');
     twin.editor.setInput(node.real, 0, real);
-    const value = twin.value(real, node.graph, null, 'k', taken);
+    const value = twin.value(real, node.graph, null, 'onnxopt::k', taken);
     node.graph.constants.push(value);
     node.inputs[0] = value;
     return 'changed';
