@@ -19,6 +19,7 @@ import {
 } from './activation/fuse_softplus.js';
 import { fuseQuickGelu, fuseSigmoid, fuseSwish } from './activation/fuse_swish.js';
 import { fuseRelu, fuseShrink, fuseThresholdedRelu } from './activation/fuse_thresholds.js';
+import { fuseAttentionBias } from './attention/fuse_attention_bias.js';
 import { fuseMultiHeadAttention } from './attention/fuse_multi_head_attention.js';
 import { fuseRotaryEmbedding } from './attention/fuse_rotary_embedding.js';
 import { fuseNotOrder, fuseOrEqual } from './comparison/fuse_or_equal.js';
@@ -178,6 +179,7 @@ export const attentionRules = [fuseMultiHeadAttention, fuseRotaryEmbedding] as c
 
 /** The same, of what attention did not take. */
 export const ownOperatorRules = [
+  fuseAttentionBias,
   fuseConvSumActivation,
   fuseConvActivation,
   fuseConvSum,

@@ -1,4 +1,4 @@
-import { intsAttribute } from '../../../ir/attribute.js';
+import { intAttribute, intsAttribute } from '../../../ir/attribute.js';
 import { dimEquals } from '../../../ir/dim.js';
 import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
 import { int64Tensor } from '../../../ir/tensor.js';
@@ -41,12 +41,23 @@ export function buildBias(
   if (aligned(shape)[2] !== 1) return bias;
   const length = context.inference.shapeOf(query)?.[1];
   if (length === 1) return bias;
+  if (typeof length === 'number') return build.op('Expand', [bias, build.constant(int64Tensor([length, 1]), 'rows')]);
+  // Read from the mask where that tells it: every layer then repeats the mask in the same way.
+  const rank = shape.length;
+  const isSquare = dimEquals(shape[rank - 1], length);
+  const size = isSquare ? sizeOf(mask, rank - 1, opset, build) : sizeOf(query, 1, opset, build);
   const one = build.constant(int64Tensor([1]), 'one');
-  const size =
-    typeof length === 'number'
-      ? build.constant(int64Tensor([length]), 'length')
-      : build.op('Gather', [build.op('Shape', [query]), one]);
   return build.op('Expand', [bias, build.op('Concat', [size, one], { attributes: [concatAxis] })]);
+}
+
+/** Shape takes bounds since this opset. */
+const boundedShape = 15;
+
+function sizeOf(value: Value, axis: number, opset: number, build: ReplacementBuilder): Value {
+  if (opset < boundedShape) {
+    return build.op('Gather', [build.op('Shape', [value]), build.constant(int64Tensor([axis]), 'axis')]);
+  }
+  return build.op('Shape', [value], { attributes: [intAttribute('start', axis), intAttribute('end', axis + 1)] });
 }
 
 const concatAxis = { name: 'axis', kind: 'int', value: 0n } as const;
