@@ -40,6 +40,9 @@ const reading = {
   maxPixels: z.number().positive().optional(),
 };
 
+/** A name, or a predicate in a configuration that is code. */
+const selector = z.union([z.string(), z.custom<object>((value) => typeof value === 'function')]);
+
 const schema = z.strictObject({
   target: z.string().optional(),
   precision: z.enum(['fp32', 'int8']).optional(),
@@ -47,7 +50,21 @@ const schema = z.strictObject({
   calibration: z
     .strictObject({ ...reading, ranges: data.optional(), calibrator: z.enum(['minmax', 'average']).optional() })
     .optional(),
-  quantization: z.strictObject({ exclude: z.array(z.string()).optional() }).optional(),
+  quantization: z
+    .strictObject({
+      include: z.array(selector).optional(),
+      exclude: z.array(selector).optional(),
+      tensors: z
+        .array(
+          z.strictObject({
+            match: selector,
+            range: z.strictObject({ min: z.number(), max: z.number() }).optional(),
+            skip: z.boolean().optional(),
+          }),
+        )
+        .optional(),
+    })
+    .optional(),
   check: z
     .union([z.literal(false), z.strictObject({ ...reading, tolerance: z.looseObject({}).optional() })])
     .optional(),

@@ -14,8 +14,9 @@ import { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js
 import { type PassReport, type PipelineReport, type PipelineStep, runPipeline } from './passes/pipeline.js';
 import { afterQuantizationPipeline, ownOperatorsPipeline, standardPipeline } from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
-import { type PlacementOptions, placeQuantization } from './passes/quantize/placement.js';
+import { placeQuantization } from './passes/quantize/placement.js';
 import type { Ranges } from './passes/quantize/ranges.js';
+import type { PlacementOptions } from './passes/quantize/selection.js';
 import { type FpContract, int8Scheme, type TargetProfile } from './passes/target_profile.js';
 import type { Progress } from './progress.js';
 

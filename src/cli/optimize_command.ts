@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { OptimizeOptions } from '../optimize.js';
+import type { TensorOverride } from '../passes/quantize/selection.js';
 import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber } from './data_options.js';
 import type { RunFlags } from './run_optimize.js';
 
@@ -12,7 +13,10 @@ type Flags = DataFlags &
     readonly calibrationLimit?: number;
     readonly calibrator?: 'minmax' | 'average';
     readonly ranges?: string;
+    readonly include?: string[];
     readonly exclude?: string[];
+    readonly floatTensor?: string[];
+    readonly tensorRange?: TensorOverride[];
     readonly checkData?: string;
     readonly minSqnr?: number;
   };
@@ -50,7 +54,10 @@ export const optimizeCommand = (): Command =>
         )
         .option('--ranges <file>', 'activation ranges saved before, instead of data')
         .option('--save-ranges <file>', 'save the activation ranges as JSON')
-        .option('--exclude <pattern...>', 'nodes to leave in float, by name; * stands for any characters')
+        .option('--include <pattern...>', 'only nodes of these names run on 8 bits; * stands for any characters')
+        .option('--exclude <pattern...>', 'nodes to leave in float, by name')
+        .option('--float-tensor <pattern...>', 'values to leave in float, by name')
+        .option('--tensor-range <name=min:max...>', 'ranges of values, instead of calibrated ones', parseTensorRange)
         .option('--check-data <path>', 'samples to compare on (default: the calibration data, or random ones)')
         .option('--min-sqnr <dB>', 'least SQNR of each output against the original', parseNumber),
     ),
@@ -103,12 +110,21 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(flags.checkData !== undefined && { ...reading, data: flags.checkData }),
     ...(flags.minSqnr !== undefined && { tolerance: { minSqnr: flags.minSqnr } }),
   };
+  const tensors: TensorOverride[] = [
+    ...(flags.floatTensor ?? []).map((match) => ({ match, skip: true })),
+    ...(flags.tensorRange ?? []),
+  ];
+  const quantization = {
+    ...(flags.include && { include: flags.include }),
+    ...(flags.exclude && { exclude: flags.exclude }),
+    ...(tensors.length > 0 && { tensors }),
+  };
   return {
     ...(flags.target !== undefined && { target: flags.target }),
     ...(flags.precision && { precision: flags.precision }),
     ...(flags.cpu !== undefined && { cpu: flags.cpu }),
     ...(Object.keys(calibration).length > 0 && { calibration }),
-    ...(flags.exclude && { quantization: { exclude: flags.exclude } }),
+    ...(Object.keys(quantization).length > 0 && { quantization }),
     ...(Object.keys(check).length > 0 && { check }),
   };
 }
@@ -117,4 +133,16 @@ function parsePositive(text: string): number {
   const value = parseCount(text);
   if (value === 0) throw new InvalidArgumentError('At least 1 is needed.');
   return value;
+}
+
+/** `name=min:max`, one more of those given before. */
+function parseTensorRange(text: string, before: TensorOverride[] = []): TensorOverride[] {
+  const at = text.lastIndexOf('=');
+  const [min, max, ...rest] = text
+    .slice(at + 1)
+    .split(':')
+    .map(Number);
+  const isRange = Number.isFinite(min) && Number.isFinite(max) && min! <= max! && rest.length === 0;
+  if (at < 1 || !isRange) throw new InvalidArgumentError('It has the form name=min:max.');
+  return [...before, { match: text.slice(0, at), range: { min: min!, max: max! } }];
 }

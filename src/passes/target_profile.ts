@@ -22,8 +22,29 @@ export const licencesOf = (contract: FpContract): ReadonlySet<Licence> =>
  * - `carry`: runs on 8 bits with scales of its own, worth it only between 8-bit neighbours.
  * - `move`: moves or picks elements; its output has its input's scale.
  * - `absorb`: an activation that the saturation of its producer's output replaces.
+ * - `join`: joins tensors; all its inputs and its output have one scale.
+ * - `fuse`: becomes part of the layer before it, so nothing goes between the two.
+ * - `residual`: a `fuse` of two operands: one may come out of the layer it becomes part of, the other is read in 8 bits.
+ * - `lead`: becomes part of the layer behind it; what that would read in 8 bits, this does.
  */
-export type QuantizedRole = 'compute' | 'compute-float-output' | 'carry' | 'move' | 'absorb';
+export type QuantizedRole =
+  | 'compute'
+  | 'compute-float-output'
+  | 'carry'
+  | 'move'
+  | 'absorb'
+  | 'join'
+  | 'fuse'
+  | 'residual'
+  | 'lead';
+
+/** Layers below these sizes have no 8-bit kernels that win; they stay in float always. */
+export type SmallestLayers = {
+  /** A convolution has as many channels on both sides, unless both divide by `multiple`. */
+  readonly conv: { readonly channels: number; readonly multiple: number };
+  /** Rows of the left operand (M), columns of the right one (N), products a sum (K). */
+  readonly matrix: { readonly rows: number; readonly columns: number; readonly sums: number };
+};
 
 /** How a target wants 8-bit tensors. */
 export type QuantizationScheme = {
@@ -43,6 +64,13 @@ export type QuantizationScheme = {
     readonly shorterSums: number;
     readonly fewerOutputs: number;
   };
+  readonly smallest?: SmallestLayers;
+  /** Operators with role `compute` that an operator with role `residual` becomes part of. */
+  readonly fusesResidual?: readonly string[];
+  /** MatMul of two activations runs on 8 bits where none of its three sizes is above this; never unless told. */
+  readonly longestProduct?: number;
+  /** Operators that lose accuracy or a fusion when they read 8 bits, with the reason. */
+  readonly keepsFloat?: Readonly<Record<string, string>>;
   /** By operator of the default domain; operators that are not here stay in float. */
   readonly roles: Readonly<Record<string, QuantizedRole>>;
 };

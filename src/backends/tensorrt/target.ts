@@ -1,20 +1,66 @@
 import type { QuantizationScheme, TargetProfile } from '../../passes/target_profile.js';
 
+/** What becomes of operators between 8-bit layers. Activations and sums belong to the layer before them. */
+const roles: QuantizationScheme['roles'] = {
+  Conv: 'compute-float-output',
+  ConvTranspose: 'compute-float-output',
+  Gemm: 'compute-float-output',
+  MatMul: 'compute-float-output',
+
+  Add: 'residual',
+  BatchNormalization: 'fuse',
+  Clip: 'fuse',
+  Elu: 'fuse',
+  HardSigmoid: 'fuse',
+  HardSwish: 'fuse',
+  LeakyRelu: 'fuse',
+  Mul: 'fuse',
+  Relu: 'fuse',
+  Selu: 'fuse',
+  Sigmoid: 'fuse',
+  Swish: 'fuse',
+  Tanh: 'fuse',
+
+  Pad: 'lead',
+  Concat: 'join',
+
+  DepthToSpace: 'move',
+  Flatten: 'move',
+  Gather: 'move',
+  MaxPool: 'move',
+  Reshape: 'move',
+  Resize: 'move',
+  Slice: 'move',
+  Split: 'move',
+  Squeeze: 'move',
+  Transpose: 'move',
+  Unsqueeze: 'move',
+};
+
+const normalization = 'its sums need more than 8 bits';
+
 /** Symmetric with zero point 0 on both sides; bias stays in float, activations are left to TensorRT's own fusions. */
 const explicit: QuantizationScheme = {
   activation: { dtype: 'int8', symmetric: true },
   weight: { dtype: 'int8', perChannel: true, limit: 127 },
   bias: 'float',
-  leaves: { depthwise: false, first: false, shorterSums: 16, fewerOutputs: 16 },
-  roles: {
-    Conv: 'compute-float-output',
-    ConvTranspose: 'compute-float-output',
-    Gemm: 'compute-float-output',
-    MatMul: 'compute-float-output',
-    MaxPool: 'move',
-    Reshape: 'move',
-    Transpose: 'move',
+  leaves: { depthwise: false, first: false, shorterSums: 0, fewerOutputs: 0 },
+  smallest: { conv: { channels: 16, multiple: 8 }, matrix: { rows: 2, columns: 16, sums: 16 } },
+  fusesResidual: ['Conv'],
+  // Attention over longer sequences is faster in half precision.
+  longestProduct: 512,
+  keepsFloat: {
+    Erf: 'part of Gelu, which becomes one float kernel',
+    Gelu: 'it becomes one float kernel, and a pair on its input only costs accuracy',
+    GroupNormalization: normalization,
+    InstanceNormalization: normalization,
+    LayerNormalization: normalization,
+    LogSoftmax: 'differences of large values vanish in 256 steps',
+    RMSNormalization: normalization,
+    ReduceMean: 'part of a normalization, or a mean that needs more than 8 bits',
+    Softmax: 'differences of large values vanish in 256 steps',
   },
+  roles,
 };
 
 /** Operators that its ONNX parser does not take. */

@@ -4,12 +4,13 @@ import { intAttribute } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import type { Editor } from '../../ir/editor.js';
-import { type Graph, type Node, opsetVersion, type Value } from '../../ir/graph.js';
+import { type Graph, type Node, opsetVersion, type Use, type Value } from '../../ir/graph.js';
 import { knownBounds } from '../../ir/ops/known_ranges.js';
 import { floatTensor, type Tensor, tensorData, tensorFromData } from '../../ir/tensor.js';
 import { definePass, type Pass } from '../pass.js';
 import type { QuantizationScheme } from '../target_profile.js';
-import { type ComputeNode, dataInputs, type Placement } from './placement.js';
+import type { ComputeNode } from './compute_node.js';
+import { dataInputs, type Placement } from './placement.js';
 import { type ActivationParameters, activationParameters, type Range, type Ranges } from './ranges.js';
 import { biasFloors, channelMaxima, quantizeBias, quantizeWeight, weightScales } from './weights.js';
 
@@ -26,11 +27,18 @@ export const insertQdq = (placement: Placement, ranges: Ranges, scheme: Quantiza
     },
   });
 
-/** Values whose range has to be observed: not constants, and not bounded by what produces them. */
+/** Values whose range has to be observed: not constants, not bounded by what produces them, and not given. */
 export function valuesToObserve(placement: Placement): Value[] {
   const sources = new Set(placement.values.values());
-  return [...sources].filter((value) => rangeWithoutData(value) === undefined);
+  return [...sources].flatMap((source) =>
+    placement.fixed.has(source) || placement.given.has(source)
+      ? []
+      : coveredBy(source, placement).filter((value) => rangeWithoutData(value) === undefined),
+  );
 }
+
+/** The values whose ranges together make the scale of a source. */
+const coveredBy = (source: Value, { covers }: Placement): readonly Value[] => covers.get(source) ?? [source];
 
 function rangeWithoutData(value: Value): Range | undefined {
   const tensor = constantTensor(value);
@@ -99,34 +107,60 @@ class Insertion {
 
   run(): void {
     for (const source of new Set(this.placement.values.values())) {
-      const range = rangeWithoutData(source) ?? this.ranges.get(source.name);
-      if (range === undefined) {
-        throw new DiagnosticError({
-          code: 'quantize/missing-range',
-          message: `no range for "${source.name}"`,
-          help: 'Calibrate this model again; the ranges belong to another one',
-        });
-      }
-      this.parameters.set(source, activationParameters(range, this.scheme.activation, source.name));
+      const parameters =
+        this.placement.fixed.get(source) ??
+        activationParameters(this.rangeOfSource(source), this.scheme.activation, source.name);
+      this.parameters.set(source, parameters);
     }
     // Weights first: a bias needs the scale of an input that its node still reads directly.
     for (const compute of this.placement.computes) this.weights(compute);
     for (const [value, source] of this.placement.values) this.pair(value, source);
   }
 
+  private rangeOfSource(source: Value): Range {
+    const given = this.placement.given.get(source);
+    if (given !== undefined) return given;
+    const ranges = coveredBy(source, this.placement).map((value) => {
+      const range = rangeWithoutData(value) ?? this.ranges.get(value.name);
+      if (range !== undefined) return range;
+      throw new DiagnosticError({
+        code: 'quantize/missing-range',
+        message: `no range for "${value.name}"`,
+        help: 'Calibrate this model again; the ranges belong to another one',
+      });
+    });
+    return {
+      min: Math.min(...ranges.map(({ min }) => min)),
+      max: Math.max(...ranges.map(({ max }) => max)),
+    };
+  }
+
+  /** The inputs that read the pair of a value. */
+  private readersOf(value: Value): Use[] {
+    const { nodes } = this;
+    const { taps, fused, fromEightBits, existing } = this.placement;
+    const comesInEightBits = fromEightBits.has(value) && !existing.has(value);
+    return [...value.uses].filter((use) => {
+      if (use.kind !== 'node') return comesInEightBits;
+      if (taps.has(use)) return true;
+      if (fused.has(use.user)) return false;
+      return comesInEightBits || (nodes.has(use.user) && readsAsData(use.user, use.index));
+    });
+  }
+
   /** A Q/DQ pair behind `value`; 8-bit readers read the pair, and all do where 8 bits come in. */
   private pair(value: Value, source: Value): void {
     const { editor } = this;
+    const existing = this.placement.existing.get(value);
+    const readers = this.readersOf(value);
+    if (existing !== undefined) {
+      for (const use of readers) if (use.kind === 'node') editor.setInput(use.user, use.index, existing.result);
+      return;
+    }
     const parameters = this.parameters.get(source)!;
-    const { nodes } = this;
     const activation = this.placement.absorbed.get(value);
     const absorbs = activation !== undefined && this.isReplacedBySaturation(activation, parameters);
     const from = absorbs ? activation.inputs[0]! : value;
-    const producer = activation?.inputs[0]?.producer ?? value.producer;
-    const comesInEightBits = producer !== null && nodes.has(producer);
-    const readers = [...value.uses].filter(
-      (use) => comesInEightBits || (use.kind === 'node' && nodes.has(use.user) && readsAsData(use.user, use.index)),
-    );
     const { scale, zeroPoint } = this.scaleOf(source, parameters);
     const before = value.producer === null ? this.graph.nodes.first : this.graph.nodes.after(value.producer);
     const quantize = this.node('QuantizeLinear', [from, scale, zeroPoint], `${value.name}_quantized`, before);
@@ -171,11 +205,13 @@ class Insertion {
     return made;
   }
 
-  private weights({ node, input, weight, axis, bias }: ComputeNode): void {
+  private weights({ node, input, weight, axis, bias, isQuantized }: ComputeNode): void {
+    if (isQuantized) return;
     const { editor } = this;
     const tensor = constantTensor(weight)!;
     const { limit } = this.scheme.weight;
-    const inputScale = this.parameters.get(this.placement.values.get(input)!)!.scale;
+    const { existing, values } = this.placement;
+    const inputScale = (existing.get(input)?.parameters ?? this.parameters.get(values.get(input)!)!).scale;
     const biasTensor = bias === null ? undefined : (tensorData(constantTensor(bias)!) as Float32Array);
     const asInteger = biasTensor !== undefined && this.scheme.bias === 'int32';
     const floors = asInteger ? perScale(biasFloors(biasTensor, inputScale), axis) : undefined;

@@ -1,71 +1,95 @@
-import { getFloat, getInt } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
-import type { Graph, Node, Value } from '../../ir/graph.js';
+import type { Graph, Node, Use, Value } from '../../ir/graph.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
-import { elementCount, tensorData } from '../../ir/tensor.js';
+import { keepsOrder } from '../../ir/ops/traits.js';
+import { shapesEqual } from '../../ir/value_type.js';
 import type { QuantizationScheme, QuantizedRole } from '../target_profile.js';
-
-/** A node with constant weights that runs on 8 bits. */
-export type ComputeNode = {
-  readonly node: Node;
-  readonly input: Value;
-  readonly weight: Value;
-  /** The axis of the weights along which each output channel has its scale; null: one scale for all. */
-  readonly axis: number | null;
-  readonly bias: Value | null;
-};
+import {
+  type ComputeNode,
+  computeNode,
+  isDepthwise,
+  isFloat,
+  layerSize,
+  leadOf,
+  productObstacle,
+  readsModelInput,
+  tooSmall,
+} from './compute_node.js';
+import { type ExistingPair, existingPairs } from './existing_pairs.js';
+import type { ActivationParameters, Range } from './ranges.js';
+import { skipOf } from './residual.js';
+import { saturatesLike } from './saturation.js';
+import { ScaleGroups } from './scale_groups.js';
+import { type PlacementOptions, type Selection, selectParts } from './selection.js';
 
 /** Where 8 bits begin and end in a graph, decided before any range is known. */
 export type Placement = {
   readonly computes: readonly ComputeNode[];
-  /** Nodes between them that run on 8 bits as well. */
+  /** Nodes between them that run on 8 bits as well, and products of two activations. */
   readonly carries: readonly Node[];
   /** Values that get a Q/DQ pair, in topological order, each with the value whose scale it shares (itself, mostly). */
   readonly values: ReadonlyMap<Value, Value>;
+  /** Whose ranges together make the scale of such a shared value, where that is not its own range alone. */
+  readonly covers: ReadonlyMap<Value, readonly Value[]>;
+  /** Ranges that were given, and scales that the model brought along, by the value whose scale others share. */
+  readonly given: ReadonlyMap<Value, Range>;
+  readonly fixed: ReadonlyMap<Value, ActivationParameters>;
+  /** Pairs that the model brought along, by the value they round; they stay. */
+  readonly existing: ReadonlyMap<Value, ExistingPair>;
+  /** Values that come out of a layer in 8 bits: whoever reads them reads the pair. */
+  readonly fromEightBits: ReadonlySet<Value>;
+  /** Inputs that read 8 bits although their nodes do not run on them. */
+  readonly taps: ReadonlySet<Use>;
+  /** Nodes that are part of the layer before them: their inputs stay float, but for taps. */
+  readonly fused: ReadonlySet<Node>;
   /** Activations that the saturation of the value before them may replace, by their output. */
   readonly absorbed: ReadonlyMap<Value, Node>;
   /** Nodes that could run on 8 bits and stay in float, with the reason. */
   readonly floats: readonly { readonly node: Node; readonly reason: string }[];
 };
 
-/** What a user may say about single nodes. */
-export type PlacementOptions = {
-  /** Nodes to leave in float, by node name or output name; `*` stands for any characters. */
-  readonly exclude?: readonly string[];
-};
-
-/** Decides where Q/DQ pairs go in the main graph, from a scheme's table of operator roles. */
+/**
+ * Decides where Q/DQ pairs go in the main graph, from a scheme's table of operator roles.
+ * @throws DiagnosticError `quantize/override-matches-nothing`.
+ */
 export function placeQuantization(
   graph: Graph,
   inference: Inference,
   scheme: QuantizationScheme,
   options: PlacementOptions = {},
 ): Placement {
-  const careful = new Placing(graph, inference, scheme, options).run();
+  const selection = selectParts(graph, options);
+  const careful = new Placing(graph, inference, scheme, selection).run();
   if (careful.computes.length > 0) return careful;
   // Who asks for 8 bits and has sensitive layers only gets those.
   const leaves = { depthwise: false, first: false, shorterSums: 0, fewerOutputs: 0 };
-  return new Placing(graph, inference, { ...scheme, leaves }, options).run();
+  return new Placing(graph, inference, { ...scheme, leaves }, selection).run();
 }
 
 class Placing {
-  private readonly graph: Graph;
-  private readonly inference: Inference;
-  private readonly scheme: QuantizationScheme;
-  private readonly excluded: (node: Node) => boolean;
   private readonly computes = new Map<Node, ComputeNode>();
+  private readonly products = new Set<Node>();
   private readonly absorbed = new Map<Value, Node>();
   /** Values that come out of an 8-bit node. */
   private readonly available = new Set<Value>();
   private readonly candidates = new Set<Node>();
   private readonly wanted = new Set<Value>();
+  private readonly fused = new Set<Node>();
+  /** Sums that become part of the layer before one of their inputs, with the position of the other. */
+  private readonly skips = new Map<Node, 0 | 1>();
+  private readonly taps = new Set<Use>();
   private readonly floats: { node: Node; reason: string }[] = [];
+  private readonly existing: ReadonlyMap<Value, ExistingPair>;
+  private readonly rounded: ReadonlyMap<Value, Value>;
 
-  constructor(graph: Graph, inference: Inference, scheme: QuantizationScheme, options: PlacementOptions) {
-    this.graph = graph;
-    this.inference = inference;
-    this.scheme = scheme;
-    this.excluded = nameMatcher(options.exclude ?? []);
+  constructor(
+    private readonly graph: Graph,
+    private readonly inference: Inference,
+    private readonly scheme: QuantizationScheme,
+    private readonly selection: Selection,
+  ) {
+    this.existing = existingPairs(graph);
+    this.rounded = new Map(Array.from(this.existing.values(), ({ result, value }) => [result, value]));
   }
 
   run(): Placement {
@@ -74,8 +98,12 @@ class Placing {
     const carries = [...this.candidates].filter((node) => this.isWanted(node));
     return {
       computes: [...this.computes.values()],
-      carries,
-      values: this.values(new Set(carries)),
+      carries: [...carries, ...this.products],
+      ...this.values(new Set(carries)),
+      existing: this.existing,
+      fromEightBits: this.available,
+      taps: this.taps,
+      fused: this.fused,
       absorbed: this.absorbed,
       floats: this.floats,
     };
@@ -85,110 +113,257 @@ class Placing {
     return node.domain === '' || node.domain === 'ai.onnx' ? this.scheme.roles[node.opType] : undefined;
   }
 
+  /** The float value behind the pairs that the model brought along. */
+  private behindPairs(value: Value): Value {
+    return this.rounded.get(value) ?? value;
+  }
+
+  private dataInputs(node: Node): Value[] {
+    return dataInputs(node).map((input) => this.behindPairs(input));
+  }
+
+  private isExcluded(node: Node): boolean {
+    return this.selection.excluded.has(node);
+  }
+
   /** What each node could do, given what comes in. */
   private forward(node: Node): void {
     const role = this.role(node);
-    if (role === undefined || role === 'absorb') return;
-    if (role === 'compute' || role === 'compute-float-output') this.forwardCompute(node);
-    else if (dataInputs(node).every((input) => this.isAvailable(input))) {
-      const reason = this.excluded(node) ? 'excluded by name' : carryReason(node, this.inference);
-      if (reason !== undefined) this.floats.push({ node, reason });
-      else if (dataInputs(node).some((input) => this.available.has(input))) {
-        this.candidates.add(node);
-        this.available.add(this.resultOf(node, role !== 'move'));
-      }
+    switch (role) {
+      case undefined:
+      case 'absorb':
+      case 'lead':
+        return;
+      case 'compute':
+      case 'compute-float-output':
+        this.forwardCompute(node);
+        return;
+      case 'fuse':
+      case 'residual':
+        this.forwardFused(node, role);
+        return;
+      case 'join':
+      case 'move':
+      case 'carry':
+        this.forwardCarry(node, role);
+        return;
     }
   }
 
+  private forwardCarry(node: Node, role: 'join' | 'move' | 'carry'): void {
+    const inputs = this.dataInputs(node);
+    if (role === 'join') {
+      if (inputs.every((input) => constantTensor(input) !== undefined)) return;
+      if (carryReason(node, this.inference) !== undefined) return;
+    } else if (!inputs.every((input) => this.isAvailable(input))) return;
+    else if (!inputs.some((input) => this.available.has(input))) return;
+    const parts = [...inputs, node.outputs[0]!];
+    const reason = this.isExcluded(node)
+      ? 'excluded by name'
+      : parts.some((value) => this.selection.skipped.has(value))
+        ? 'a value that it reads or writes is to stay in float'
+        : role === 'move' && !keepsOrder(node)
+          ? 'it computes with its elements'
+          : carryReason(node, this.inference);
+    if (reason !== undefined) {
+      this.floats.push({ node, reason });
+      return;
+    }
+    this.candidates.add(node);
+    for (const result of this.resultsOf(node, role === 'carry')) this.available.add(result);
+  }
+
   private forwardCompute(node: Node): void {
-    const found = this.excluded(node) ? 'excluded by name' : computeNode(node, this.inference, this.scheme);
-    const reason = typeof found === 'string' ? found : this.sensitivity(found);
+    const found = this.isExcluded(node) ? 'excluded by name' : computeNode(node, this.inference, this.scheme);
+    if (found === 'both operands are activations') {
+      this.forwardProduct(node);
+      return;
+    }
+    const reason = typeof found === 'string' ? found : this.obstacle(found);
     if (typeof found === 'string' || reason !== undefined) {
       this.floats.push({ node, reason: reason ?? '' });
       return;
     }
-    this.computes.set(node, found);
-    this.available.add(this.resultOf(node, true));
+    this.computes.set(node, { ...found, input: this.behindPairs(found.input) });
+    for (const result of this.resultsOf(node, true)) this.available.add(result);
+  }
+
+  private forwardProduct(node: Node): void {
+    const reason = this.isExcluded(node)
+      ? 'excluded by name'
+      : this.selection.included?.has(node) === false
+        ? 'not among the nodes asked for'
+        : node.inputs.some((input) => this.selection.skipped.has(this.behindPairs(input!)))
+          ? 'its input is to stay in float'
+          : productObstacle(node, this.inference, this.scheme);
+    if (reason !== undefined) {
+      this.floats.push({ node, reason });
+      return;
+    }
+    this.products.add(node);
+    for (const result of this.resultsOf(node, true)) this.available.add(result);
+  }
+
+  /** Why a layer that could run on 8 bits does not, or undefined. */
+  private obstacle(compute: ComputeNode): string | undefined {
+    const { included, skipped } = this.selection;
+    if (skipped.has(this.behindPairs(compute.input))) return 'its input is to stay in float';
+    if (this.role(compute.node) === 'compute' && this.peekResults(compute.node).some((value) => skipped.has(value)))
+      return 'its output is to stay in float';
+    if (included !== undefined) return included.has(compute.node) ? undefined : 'not among the nodes asked for';
+    return (
+      tooSmall(compute.node, compute.weightDims, this.inference, this.scheme) ?? this.sensitivity(compute, this.scheme)
+    );
   }
 
   /** Why a layer that could run on 8 bits had better not, or undefined. */
-  private sensitivity({ node, input, weight }: ComputeNode): string | undefined {
-    const { depthwise, first, shorterSums, fewerOutputs } = this.scheme.leaves;
-    const { outputs, products } = layerSize(node, constantTensor(weight)!.dims);
-    if (depthwise && node.opType.startsWith('Conv') && isDepthwise(node, constantTensor(weight)!.dims))
-      return 'depthwise';
+  private sensitivity({ node, input, weightDims }: ComputeNode, { leaves }: QuantizationScheme): string | undefined {
+    const { depthwise, first, shorterSums, fewerOutputs } = leaves;
+    const { outputs, products } = layerSize(node, weightDims);
+    if (depthwise && node.opType.startsWith('Conv') && isDepthwise(node, weightDims)) return 'depthwise';
     if (first && readsModelInput(input)) return 'it reads the input of the model';
     if (products < shorterSums) return `sums of fewer than ${shorterSums} products`;
     return outputs < fewerOutputs ? `fewer than ${fewerOutputs} outputs` : undefined;
+  }
+
+  /** An operator that belongs to the layer before it gives 8 bits where that could. */
+  private forwardFused(node: Node, role: 'fuse' | 'residual'): void {
+    this.fused.add(node);
+    const [output] = node.outputs;
+    const inputs = node.inputs.filter((input) => input !== null && constantTensor(input) === undefined);
+    if (output == null || inputs.length === 0) return;
+    if (role === 'residual' && inputs.length === 2) this.decideSkip(node, [inputs[0]!, inputs[1]!]);
+    const isPart = this.skips.has(node) || inputs.every((input) => this.available.has(this.behindPairs(input!)));
+    if (isPart && isFloat(output, this.inference)) this.available.add(output);
+  }
+
+  private decideSkip(node: Node, inputs: readonly [Value, Value]): void {
+    const shapes = [...inputs, node.outputs[0]!].map((value) => {
+      const type = this.inference.typeOf(value);
+      return type?.kind === 'tensor' && type.dtype === 'float' ? type.shape : undefined;
+    });
+    if (shapes[0] === undefined || !shapes.every((shape) => shapesEqual(shape, shapes[0]))) return;
+    const isLayer = (layer: Node) => this.scheme.fusesResidual?.includes(layer.opType) === true;
+    const ends = inputs.map(({ producer, uses, pinned }) => {
+      const layer = producer?.opType === 'BatchNormalization' ? (producer.inputs[0]?.producer ?? null) : producer;
+      return layer !== null && isLayer(layer) && this.computes.has(layer) && uses.size === 1 && !pinned;
+    });
+    const skip = skipOf(inputs, [ends[0]!, ends[1]!], isLayer);
+    if (skip === undefined || this.isExcluded(node)) return;
+    if (this.selection.skipped.has(this.behindPairs(inputs[skip]))) return;
+    this.skips.set(node, skip);
   }
 
   private isAvailable(value: Value): boolean {
     return this.available.has(value) || constantTensor(value)?.dtype === 'float';
   }
 
-  /** The value that leaves a node as 8 bits: behind the activation that its saturation replaces, where there is one. */
-  private resultOf(node: Node, mayAbsorb: boolean): Value {
+  /**
+   * The values that leave a node as 8 bits: the output, behind the activation that its saturation replaces where there
+   * is one; the results of a split.
+   */
+  private resultsOf(node: Node, mayAbsorb: boolean): Value[] {
     const output = node.outputs[0]!;
     const [use] = output.uses;
-    if (!mayAbsorb || output.uses.size !== 1 || use?.kind !== 'node' || output.pinned) return output;
+    if (node.opType === 'Split') return node.outputs.filter((each) => each !== null);
+    if (!mayAbsorb || output.uses.size !== 1 || use?.kind !== 'node' || output.pinned) return [output];
     const activation = use.user;
     const result = activation.outputs[0];
-    if (activation.graph !== this.graph || this.role(activation) !== 'absorb' || use.index !== 0) return output;
-    if (result == null || !saturatesLike(activation)) return output;
+    if (activation.graph !== this.graph || this.role(activation) !== 'absorb' || use.index !== 0) return [output];
+    if (result == null || !saturatesLike(activation)) return [output];
     this.absorbed.set(result, activation);
-    return result;
+    return [result];
   }
 
   private backward(node: Node): void {
+    const skip = this.skips.get(node);
     if (this.computes.has(node)) this.wanted.add(this.computes.get(node)!.input);
-    else if (this.candidates.has(node) && this.isWanted(node)) {
-      for (const input of dataInputs(node)) this.wanted.add(input);
-    }
+    else if (this.products.has(node) || (this.candidates.has(node) && this.isWanted(node))) {
+      for (const input of this.products.has(node) ? this.operands(node) : this.dataInputs(node)) this.wanted.add(input);
+    } else if (skip !== undefined) this.wanted.add(this.behindPairs(node.inputs[skip]!));
+  }
+
+  private operands(product: Node): Value[] {
+    return product.inputs.slice(0, 2).map((input) => this.behindPairs(input!));
   }
 
   private isWanted(node: Node): boolean {
-    return this.wanted.has(this.peekResult(node));
+    return this.peekResults(node).some((result) => this.wanted.has(result));
   }
 
-  private peekResult(node: Node): Value {
+  private peekResults(node: Node): Value[] {
     const output = node.outputs[0]!;
+    if (node.opType === 'Split') return node.outputs.filter((each) => each !== null);
     const [use] = output.uses;
     const behind = output.uses.size === 1 && use?.kind === 'node' ? use.user.outputs[0] : undefined;
-    return behind != null && this.absorbed.get(behind) === use?.user ? behind : output;
+    return [behind != null && this.absorbed.get(behind) === use?.user ? behind : output];
   }
 
   /** Pairs go on what 8-bit nodes read and write; a node that can give float does so where nobody reads 8 bits. */
-  private values(carries: ReadonlySet<Node>): Map<Value, Value> {
+  private values(carries: ReadonlySet<Node>): Pick<Placement, 'values' | 'covers' | 'given' | 'fixed'> {
     const quantized = new Set<Value>();
+    const groups = new ScaleGroups();
+    const derived = new Set<Value>();
     for (const { node, input } of this.computes.values()) {
       quantized.add(input);
-      const result = this.peekResult(node);
-      if (this.role(node) === 'compute' || this.wanted.has(result)) quantized.add(result);
+      this.tap(leadOf(node.inputs[0]!, this.scheme), 0);
+      for (const result of this.peekResults(node)) {
+        if (this.role(node) === 'compute' || this.wanted.has(result)) quantized.add(result);
+      }
     }
-    const shared = new Map<Value, Value>();
+    for (const node of this.products) {
+      for (const [index, input] of this.operands(node).entries()) {
+        quantized.add(input);
+        this.tap(node, index);
+      }
+    }
+    for (const [node, skip] of this.skips) {
+      quantized.add(this.behindPairs(node.inputs[skip]!));
+      this.tap(node, skip);
+    }
     for (const node of carries) {
-      const result = this.peekResult(node);
-      for (const input of dataInputs(node)) quantized.add(input);
-      quantized.add(result);
-      if (this.role(node) === 'move') shared.set(result, dataInputs(node)[0]!);
+      const [first, ...others] = this.dataInputs(node);
+      const results = this.peekResults(node);
+      for (const value of [first!, ...others, ...results]) quantized.add(value);
+      if (this.role(node) === 'carry') continue;
+      for (const value of [...others, ...results]) groups.unite(first!, value);
+      for (const result of results) derived.add(result);
     }
+    return this.shareScales(quantized, groups, derived);
+  }
+
+  private shareScales(
+    quantized: ReadonlySet<Value>,
+    groups: ScaleGroups,
+    derived: ReadonlySet<Value>,
+  ): Pick<Placement, 'values' | 'covers' | 'given' | 'fixed'> {
     const ordered = [...quantized].sort((a, b) => (a.producer?.order ?? -1) - (b.producer?.order ?? -1));
     const sources = new Map<Value, Value>();
+    const members = new Map<Value, Value[]>();
     for (const value of ordered) {
-      const from = shared.get(value);
-      sources.set(value, from === undefined ? value : (sources.get(from) ?? from));
+      const root = groups.root(value);
+      members.set(root, [...(members.get(root) ?? []), value]);
     }
-    return sources;
+    const result = { values: sources, covers: new Map(), given: new Map(), fixed: new Map() };
+    for (const group of members.values()) {
+      const covering = group.filter((value) => !derived.has(value));
+      const source = covering[0] ?? group[0]!;
+      for (const value of group) sources.set(value, source);
+      if (covering.length > 1) result.covers.set(source, covering);
+      const range = group.map((value) => this.selection.ranges.get(value)).find((each) => each !== undefined);
+      if (range !== undefined) result.given.set(source, range);
+      const brought = group.flatMap((value) => this.existing.get(value)?.parameters ?? []);
+      const [widest] = brought.sort((a, b) => b.scale - a.scale);
+      if (widest !== undefined) result.fixed.set(source, widest);
+    }
+    return { ...result, values: new Map(ordered.map((value) => [value, sources.get(value)!])) };
   }
-}
 
-function nameMatcher(patterns: readonly string[]): (node: Node) => boolean {
-  const quote = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-  const expressions = patterns.map((pattern) => new RegExp(`^${quote(pattern)}$`));
-  return (node) =>
-    expressions.some(
-      (each) => each.test(node.name) || node.outputs.some((value) => value !== null && each.test(value.name)),
-    );
+  private tap(node: Node | undefined, index: number): void {
+    for (const use of node?.inputs[index]?.uses ?? []) {
+      if (use.kind === 'node' && use.user === node && use.index === index) this.taps.add(use);
+    }
+  }
 }
 
 /** Inputs that carry activations; the rest are shapes, axes and the like. */
@@ -197,112 +372,9 @@ export const dataInputs = (node: Node): Value[] => {
   return node.inputs.slice(0, count).filter((input) => input !== null);
 };
 
-const isFloat = (value: Value, inference: Inference): boolean => {
-  const type = inference.typeOf(value);
-  return type?.kind === 'tensor' && type.dtype === 'float';
-};
-
 function carryReason(node: Node, inference: Inference): string | undefined {
-  if (node.outputs.slice(1).some((output) => output !== null && output.uses.size > 0)) return 'a second output is read';
+  const others = node.opType === 'Split' ? [] : node.outputs.slice(1);
+  if (others.some((output) => output !== null && output.uses.size > 0)) return 'a second output is read';
   if (!dataInputs(node).every((input) => isFloat(input, inference))) return 'its inputs are not float32';
   return undefined;
-}
-
-/** How many channels or columns a layer gives, and how many products are summed for each of their elements. */
-function layerSize(node: Node, dims: readonly number[]): { outputs: number; products: number } {
-  const group = getInt(node, 'group', 1);
-  switch (node.opType) {
-    case 'Conv':
-      return { outputs: dims[0]!, products: elementCount(dims.slice(1)) };
-    case 'ConvTranspose':
-      return { outputs: dims[1]! * group, products: (dims[0]! / group) * elementCount(dims.slice(2)) };
-    case 'Gemm': {
-      const [rows, columns] = getInt(node, 'transB', 0) === 0 ? dims : [dims[1], dims[0]];
-      return { outputs: columns!, products: rows! };
-    }
-    default:
-      return { outputs: dims.at(-1)!, products: dims.at(-2)! };
-  }
-}
-
-/** One channel a group. */
-function isDepthwise(node: Node, dims: readonly number[]): boolean {
-  const group = getInt(node, 'group', 1);
-  return group > 1 && (node.opType === 'Conv' ? dims[1] : dims[0]! / group) === 1;
-}
-
-/** Whether a value is a graph input, or one that only elementwise and moving operators lie before. */
-function readsModelInput(value: Value): boolean {
-  let current = value;
-  for (let steps = 0; steps < 16; steps += 1) {
-    if (current.producer === null) return current.isInput;
-    const { opType, inputs } = current.producer;
-    if (!betweenInputAndLayer.has(opType)) return false;
-    const next = inputs.find((input) => input !== null && constantTensor(input) === undefined);
-    if (next == null) return false;
-    current = next;
-  }
-  return false;
-}
-
-/** What preprocessing inside a model is made of. */
-const betweenInputAndLayer: ReadonlySet<string> = new Set(
-  'Add Sub Mul Div Cast Transpose Reshape Pad Concat Split Slice Identity Clip QuantizeLinear DequantizeLinear'.split(
-    ' ',
-  ),
-);
-
-/** Relu, and Clip from 0: what saturation at a zero point at the low end does as well. */
-function saturatesLike(activation: Node): boolean {
-  if (activation.opType === 'Relu') return true;
-  const low = activation.attributes.has('min')
-    ? getFloat(activation, 'min', undefined)
-    : scalarOf(activation.inputs[1]);
-  const high = activation.attributes.has('max')
-    ? getFloat(activation, 'max', undefined)
-    : scalarOf(activation.inputs[2]);
-  return low === 0 && (high === undefined ? activation.inputs[2] == null : high > 0);
-}
-
-function scalarOf(value: Value | null | undefined): number | undefined {
-  const tensor = constantTensor(value);
-  if (tensor?.dtype !== 'float' || tensor.byteLength !== 4) return undefined;
-  return Number(tensorData(tensor)[0]);
-}
-
-/** The parts of a node that can run on 8 bits, or why it cannot. */
-function computeNode(node: Node, inference: Inference, scheme: QuantizationScheme): ComputeNode | string {
-  const [input, weight, bias = null] = node.inputs;
-  if (input == null || weight == null || node.outputs[0] == null) return 'an input is missing';
-  if (!isFloat(input, inference)) return 'its input is not float32';
-  const tensor = constantTensor(weight);
-  if (tensor === undefined)
-    return node.opType === 'MatMul' ? 'both operands are activations' : 'its weights are not constant';
-  if (tensor.dtype !== 'float') return 'its weights are not float32';
-  if (constantTensor(input) !== undefined) return 'it reads constants only';
-  const biasTensor = constantTensor(bias);
-  if (bias !== null && biasTensor?.dtype !== 'float') return 'its bias is not constant';
-  if (bias !== null && biasTensor!.dims.length !== 1) return 'its bias is not one value per channel';
-  const axis = weightAxis(node, tensor.dims);
-  if (typeof axis === 'string') return axis;
-  if (bias !== null && axis !== null && biasTensor!.dims[0] !== tensor.dims[axis]) return 'its bias is broadcast';
-  return { node, input, weight, axis: scheme.weight.perChannel ? axis : null, bias };
-}
-
-/** Conv: axis 0. ConvTranspose: axis 1 without groups. Gemm, MatMul: the output columns. */
-function weightAxis(node: Node, dims: readonly number[]): number | null | string {
-  switch (node.opType) {
-    case 'Conv':
-      return 0;
-    case 'ConvTranspose':
-      return getInt(node, 'group', 1) === 1 ? 1 : 'a grouped transposed convolution shares scales between groups';
-    case 'Gemm':
-      if (getFloat(node, 'alpha', 1) !== 1 || getFloat(node, 'beta', 1) !== 1) return 'alpha or beta is not 1';
-      if (getInt(node, 'transA', 0) !== 0) return 'its input is transposed';
-      return getInt(node, 'transB', 0) === 0 ? 1 : 0;
-    case 'MatMul':
-      return dims.length === 2 ? 1 : 'its weights are not a matrix';
-    default:
-      return 'no rule says how its weights are laid out';
-  }
 }

@@ -1,0 +1,100 @@
+import { getInt } from '../../ir/attribute.js';
+import { constantTensor } from '../../ir/constant.js';
+import type { Graph, Node, Use, Value } from '../../ir/graph.js';
+import { type Tensor, tensorData } from '../../ir/tensor.js';
+import type { ActivationParameters } from './ranges.js';
+
+/** A Q/DQ pair that a model brought along: `result` is `value` rounded to 8 bits. */
+export type ExistingPair = {
+  readonly value: Value;
+  readonly quantize: Node;
+  readonly dequantize: Node;
+  readonly result: Value;
+  /** undefined where a scale a channel, or another integer type, has no place among ours. */
+  readonly parameters: ActivationParameters | undefined;
+};
+
+const isQdqDomain = ({ domain }: Node): boolean => domain === '' || domain === 'ai.onnx' || domain === 'com.microsoft';
+
+export const isQuantize = (node: Node | null | undefined): node is Node =>
+  node != null && node.opType === 'QuantizeLinear' && isQdqDomain(node);
+
+export const isDequantize = (node: Node | null | undefined): node is Node =>
+  node != null && node.opType === 'DequantizeLinear' && isQdqDomain(node);
+
+/** Pairs of the graph with constant parameters that agree, by the value they round; of several the first. */
+export function existingPairs(graph: Graph): Map<Value, ExistingPair> {
+  const pairs = new Map<Value, ExistingPair>();
+  for (const dequantize of graph.nodes) {
+    const pair = pairOf(dequantize);
+    if (pair !== undefined && constantTensor(pair.value) === undefined && !pairs.has(pair.value)) {
+      pairs.set(pair.value, pair);
+    }
+  }
+  return pairs;
+}
+
+/** The pair that a DequantizeLinear ends, where its Q says the same. */
+export function pairOf(dequantize: Node): ExistingPair | undefined {
+  if (!isDequantize(dequantize)) return undefined;
+  const quantize = dequantize.inputs[0]?.producer;
+  const value = quantize?.inputs[0];
+  const result = dequantize.outputs[0];
+  if (!isQuantize(quantize) || value == null || result == null) return undefined;
+  if (!sameParameters(quantize, dequantize)) return undefined;
+  return { value, quantize, dequantize, result, parameters: scalarParameters(quantize) };
+}
+
+/** Scale and zero point (an omitted one is 0) of two nodes, and the axis where it matters. */
+export function sameParameters(a: Node, b: Node): boolean {
+  const [scaleA, scaleB] = [constantTensor(a.inputs[1]), constantTensor(b.inputs[1])];
+  if (scaleA === undefined || scaleB === undefined) return a.inputs[1] === b.inputs[1] && a.inputs[2] === b.inputs[2];
+  const [dataA, dataB] = [tensorData(scaleA), tensorData(scaleB)];
+  if (dataA.length !== dataB.length || dataA.some((scale, index) => scale !== dataB[index])) return false;
+  if (dataA.length > 1 && getInt(a, 'axis', 1) !== getInt(b, 'axis', 1)) return false;
+  const [zeroA, zeroB] = [zeroPoints(a), zeroPoints(b)];
+  if (zeroA === undefined || zeroB === undefined) return a.inputs[2] === b.inputs[2];
+  return Array.from({ length: dataA.length }, (_, index) => index).every(
+    (index) => (zeroA[index] ?? zeroA[0]) === (zeroB[index] ?? zeroB[0]),
+  );
+}
+
+/** The zero points of a Q or DQ node, `[0]` where they are omitted; undefined where they are no constants. */
+export function zeroPoints(node: Node): number[] | undefined {
+  if (node.inputs[2] == null) return [0];
+  const tensor = constantTensor(node.inputs[2]);
+  return tensor === undefined || tensor.dtype === 'string' || tensor.dtype.startsWith('float8')
+    ? undefined
+    : Array.from(tensorData(tensor), Number);
+}
+
+/** The scales of a Q or DQ node; undefined where they are no float32 constants. */
+export function scalesOf(node: Node): Float32Array | undefined {
+  const tensor = constantTensor(node.inputs[1]);
+  return tensor?.dtype === 'float' ? (tensorData(tensor) as Float32Array) : undefined;
+}
+
+/** One scale for the whole tensor, int8 or uint8. */
+export function scalarParameters(quantize: Node): ActivationParameters | undefined {
+  const scales = scalesOf(quantize);
+  const zeros = zeroPoints(quantize);
+  const dtype = quantize.inputs[2] == null ? 'uint8' : constantTensor(quantize.inputs[2])?.dtype;
+  if (scales?.length !== 1 || zeros?.length !== 1 || (dtype !== 'int8' && dtype !== 'uint8')) return undefined;
+  if (quantize.attributes.has('output_dtype')) return undefined;
+  const [low, high] = dtype === 'uint8' ? [0, 255] : [-128, 127];
+  return { dtype, scale: scales[0]!, zeroPoint: zeros[0]!, low, high };
+}
+
+/** A constant that is stored as integers, or becomes so by folding: the tensor behind DQ, or behind Q and DQ. */
+export function quantizedConstant(value: Value | null | undefined): Tensor | undefined {
+  const dequantize = value?.producer;
+  if (!isDequantize(dequantize)) return undefined;
+  const stored = dequantize.inputs[0];
+  return (
+    constantTensor(stored) ?? (isQuantize(stored?.producer) ? constantTensor(stored.producer.inputs[0]) : undefined)
+  );
+}
+
+/** What reads a value; of node inputs, the node. */
+export const readersOf = (value: Value): (Node | undefined)[] =>
+  Array.from(value.uses, (use: Use) => (use.kind === 'node' ? use.user : undefined));

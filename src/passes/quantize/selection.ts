@@ -1,0 +1,91 @@
+import { DiagnosticError } from '../../ir/diagnostic.js';
+import type { Graph, Node, Value } from '../../ir/graph.js';
+import type { Range } from './ranges.js';
+
+/** Nodes by node name or output name, where `*` stands for any characters, or by what they are. */
+export type NodeSelector = string | ((node: Node) => boolean);
+
+/** Values by name, where `*` stands for any characters, or by what they are. */
+export type TensorSelector = string | ((value: Value) => boolean);
+
+/** What a user says about single values. */
+export type TensorOverride = {
+  readonly match: TensorSelector;
+  /** Instead of the calibrated one. */
+  readonly range?: Range;
+  /** Leave it in float, and with it the nodes that would read it or write it in 8 bits. */
+  readonly skip?: boolean;
+};
+
+/** What a user says about single nodes and values. Selectors that match nothing are refused. */
+export type PlacementOptions = {
+  /** Only these nodes run on 8 bits, also those that the target had rather left in float. */
+  readonly include?: readonly NodeSelector[];
+  /** Nodes to leave in float. */
+  readonly exclude?: readonly NodeSelector[];
+  readonly tensors?: readonly TensorOverride[];
+};
+
+/** The options, resolved on a graph. */
+export type Selection = {
+  /** undefined: nothing was said, so all. */
+  readonly included: ReadonlySet<Node> | undefined;
+  readonly excluded: ReadonlySet<Node>;
+  readonly skipped: ReadonlySet<Value>;
+  readonly ranges: ReadonlyMap<Value, Range>;
+};
+
+/**
+ * The nodes and values that the options mean; of several ranges for a value the last one counts.
+ * @throws DiagnosticError `quantize/override-matches-nothing`.
+ */
+export function selectParts(graph: Graph, { include, exclude = [], tensors = [] }: PlacementOptions): Selection {
+  const nodes = [...graph.nodes];
+  const values = [...graph.values.values()];
+  const nodesOf = (selectors: readonly NodeSelector[]) =>
+    new Set(selectors.flatMap((selector) => matches(nodes, selector, nodeNames)));
+  const skipped = new Set<Value>();
+  const ranges = new Map<Value, Range>();
+  for (const { match, range, skip } of tensors) {
+    for (const value of matches(values, match, ({ name }) => [name])) {
+      if (skip) skipped.add(value);
+      if (range !== undefined) ranges.set(value, range);
+    }
+  }
+  return {
+    included: include === undefined || include.length === 0 ? undefined : nodesOf(include),
+    excluded: nodesOf(exclude),
+    skipped,
+    ranges,
+  };
+}
+
+const nodeNames = (node: Node): string[] => [
+  node.name,
+  ...node.outputs.flatMap((output) => (output === null ? [] : [output.name])),
+];
+
+function matches<T>(
+  parts: readonly T[],
+  selector: string | ((part: T) => boolean),
+  namesOf: (part: T) => readonly string[],
+): T[] {
+  const fits =
+    typeof selector === 'function'
+      ? selector
+      : (
+          (pattern) => (part: T) =>
+            namesOf(part).some((name) => name !== '' && pattern.test(name))
+        )(glob(selector));
+  const found = parts.filter(fits);
+  if (found.length > 0) return found;
+  throw new DiagnosticError({
+    code: 'quantize/override-matches-nothing',
+    message:
+      typeof selector === 'function' ? 'a predicate holds for nothing in the graph' : `"${selector}" names nothing`,
+    help: 'Names are those of the main graph after simplification; write it without quantization and inspect it',
+  });
+}
+
+const glob = (text: string): RegExp =>
+  new RegExp(`^${text.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 's');

@@ -1,0 +1,84 @@
+import { intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
+import type { Model, Value } from '../../../src/ir/graph.js';
+import { floatTensor, int64Tensor, tensorData } from '../../../src/ir/tensor.js';
+import { ModelBuilder, randomTensor } from '../../build_model.js';
+
+/** Builds networks of 16-channel convolutions over [1, 16, 8, 8]; each value has the name it is given. */
+export class NetworkBuilder extends ModelBuilder {
+  private seed = 1;
+
+  conv(name: string, x: Value, channels = 16, kernel = 3, inputChannels = 16): Value {
+    this.seed += 1;
+    const weight = this.constant(`${name}_w`, randomTensor([channels, inputChannels, kernel, kernel], this.seed));
+    const bias = this.constant(`${name}_b`, randomTensor([channels], this.seed + 100));
+    const pad = (kernel - 1) / 2;
+    return this.op('Conv', [x, weight, bias], {
+      name,
+      outputs: [name],
+      attributes: [intsAttribute('pads', [pad, pad, pad, pad])],
+    });
+  }
+
+  named(
+    name: string,
+    opType: string,
+    inputs: readonly (Value | null)[],
+    attributes: Parameters<typeof intsAttribute>[] = [],
+  ): Value {
+    return this.op(opType, inputs, {
+      name,
+      outputs: [name],
+      attributes: attributes.map(([key, values]) => intsAttribute(key, values)),
+    });
+  }
+
+  matmul(name: string, x: Value, rows: number, columns: number): Value {
+    this.seed += 1;
+    return this.named(name, 'MatMul', [x, this.constant(`${name}_w`, randomTensor([rows, columns], this.seed))]);
+  }
+
+  concat(name: string, inputs: readonly Value[], axis = 1): Value {
+    return this.op('Concat', inputs, { name, outputs: [name], attributes: [intAttribute('axis', axis)] });
+  }
+}
+
+export const image = [1, 16, 8, 8] as const;
+
+export const scalar = (b: ModelBuilder, name: string, value: number): Value =>
+  b.constant(name, floatTensor([value], []));
+
+export const ints = (b: ModelBuilder, name: string, values: readonly number[]): Value =>
+  b.constant(name, int64Tensor(values));
+
+/** Three samples of noise for every input. */
+export const noise = (model: Model): Record<string, Float32Array>[] =>
+  [1, 2, 3].map((seed) =>
+    Object.fromEntries(
+      model.graph.inputs.map(({ name, type }, index) => {
+        const dims = type?.kind === 'tensor' ? type.shape!.map(Number) : [];
+        return [name, tensorData(randomTensor(dims, seed + 10 * index)) as Float32Array];
+      }),
+    ),
+  );
+
+export function basicBlock(): Model {
+  const b = new NetworkBuilder();
+  const x = b.input('x', image);
+  const stem = b.named('stem', 'Relu', [b.conv('conv0', x)]);
+  const first = b.named('relu1', 'Relu', [b.conv('conv1', stem)]);
+  const sum = b.named('sum', 'Add', [b.conv('conv2', first), stem]);
+  b.output(b.conv('conv3', b.named('relu2', 'Relu', [sum])), 'y');
+  return b.build();
+}
+
+export function downsamplingBlock(): Model {
+  const b = new NetworkBuilder();
+  const x = b.input('x', image);
+  const stem = b.named('stem', 'Relu', [b.conv('conv0', x)]);
+  const first = b.named('relu1', 'Relu', [b.conv('conv1', stem, 32)]);
+  const long = b.conv('conv2', first, 32, 3, 32);
+  const short = b.conv('shortcut', stem, 32, 1);
+  const sum = b.named('sum', 'Add', [short, long]);
+  b.output(b.conv('conv3', b.named('relu2', 'Relu', [sum]), 16, 3, 32), 'y');
+  return b.build();
+}
