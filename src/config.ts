@@ -52,6 +52,7 @@ const schema = z.strictObject({
     .optional(),
   quantization: z
     .strictObject({
+      format: z.enum(['qdq', 'qoperator']).optional(),
       include: z.array(selector).optional(),
       exclude: z.array(selector).optional(),
       tensors: z

@@ -12,13 +12,27 @@ import { loadModel, openStaging, type SavedFiles, type SaveOptions, saveModelInt
 import { Inference } from './ir/ops/inference/inference.js';
 import { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
 import { type PassReport, type PipelineReport, type PipelineStep, runPipeline } from './passes/pipeline.js';
-import { afterQuantizationPipeline, ownOperatorsPipeline, standardPipeline } from './passes/pipelines.js';
+import {
+  afterQuantizationPipeline,
+  integerOperatorsPipeline,
+  ownOperatorsPipeline,
+  standardPipeline,
+} from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
 import { placeQuantization } from './passes/quantize/placement.js';
 import type { Ranges } from './passes/quantize/ranges.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
 import { type FpContract, int8Scheme, type TargetProfile } from './passes/target_profile.js';
 import type { Progress } from './progress.js';
+
+/** How int8 is written. */
+export type QuantizationOptions = PlacementOptions & {
+  /**
+   * `qdq` (default): operators on floats between QuantizeLinear and DequantizeLinear. `qoperator`: operators on
+   * integers, where the target runs them.
+   */
+  readonly format?: 'qdq' | 'qoperator';
+};
 
 export type OptimizeOptions = {
   /** A model file, or a model in memory, which is not changed. */
@@ -34,7 +48,7 @@ export type OptimizeOptions = {
   /** Kind of processor that int8 is laid out for; that of this machine unless told. */
   readonly cpu?: string;
   readonly calibration?: CalibrationOptions;
-  readonly quantization?: PlacementOptions;
+  readonly quantization?: QuantizationOptions;
   /** How the result is compared with the original; `false`: not at all. */
   readonly check?: CheckOptions | false;
   readonly save?: SaveOptions;
@@ -80,6 +94,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   const { precision = 'fp32', onProgress } = options;
   const target = typeof options.target === 'object' ? options.target : findTarget(options.target ?? 'ort-cpu');
   requirePrecision(target, precision);
+  requireFormat(target, options);
   const original = typeof options.model === 'string' ? loadModel(options.model) : options.model;
   const model = cloneModel(original);
   const reports: PipelineReport[] = [];
@@ -140,6 +155,16 @@ function requirePrecision(target: TargetProfile, precision: 'fp32' | 'int8'): vo
   });
 }
 
+function requireFormat(target: TargetProfile, { precision, quantization }: OptimizeOptions): void {
+  const refusal = target.refuses['QLinearConv'];
+  if (precision !== 'int8' || quantization?.format !== 'qoperator' || refusal === undefined) return;
+  throw new DiagnosticError({
+    code: 'usage/format-not-offered',
+    message: `${target.name} is not given operators on integers: ${refusal}`,
+    help: 'Leave the format qdq',
+  });
+}
+
 /** The opset in which QuantizeLinear got an axis. */
 const perChannelOpset = 13;
 
@@ -158,6 +183,7 @@ async function quantize(
     const raise = convertOpset(perChannelOpset);
     await run([{ pass: raise, reason: 'scales per channel need it' }, ...standardPipeline]);
   }
+  await run(spelledInFloatsPipeline);
   const scheme = int8Scheme(target, cpu)!;
   const placement = placeQuantization(model.graph, new Inference(model), scheme, options.quantization);
   onProgress?.stage?.('calibrating');
@@ -166,6 +192,7 @@ async function quantize(
   const { ranges, samples } = await calibrate(model, valuesToObserve(placement), runner, settings);
   const insertion = insertQdq(placement, ranges, scheme);
   await run([{ pass: insertion, reason: 'ranges are known now' }, ...afterQuantizationPipeline]);
+  if (options.quantization?.format === 'qoperator') await run(integerOperatorsPipeline);
   return {
     cpu,
     eightBit: placement.computes.length + placement.carries.length,

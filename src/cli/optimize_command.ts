@@ -17,6 +17,7 @@ type Flags = DataFlags &
     readonly exclude?: string[];
     readonly floatTensor?: string[];
     readonly tensorRange?: TensorOverride[];
+    readonly format?: 'qdq' | 'qoperator';
     readonly checkData?: string;
     readonly minSqnr?: number;
   };
@@ -58,6 +59,12 @@ export const optimizeCommand = (): Command =>
         .option('--exclude <pattern...>', 'nodes to leave in float, by name')
         .option('--float-tensor <pattern...>', 'values to leave in float, by name')
         .option('--tensor-range <name=min:max...>', 'ranges of values, instead of calibrated ones', parseTensorRange)
+        .addOption(
+          new Option('--format <name>', 'of int8: Q/DQ pairs or operators on integers (default: qdq)').choices([
+            'qdq',
+            'qoperator',
+          ]),
+        )
         .option('--check-data <path>', 'samples to compare on (default: the calibration data, or random ones)')
         .option('--min-sqnr <dB>', 'least SQNR of each output against the original', parseNumber),
     ),
@@ -118,6 +125,7 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(flags.include && { include: flags.include }),
     ...(flags.exclude && { exclude: flags.exclude }),
     ...(tensors.length > 0 && { tensors }),
+    ...(flags.format && { format: flags.format }),
   };
   return {
     ...(flags.target !== undefined && { target: flags.target }),

@@ -9,6 +9,8 @@ import {
   weightRules,
 } from './fuse/rules.js';
 import type { PipelineStep } from './pipeline.js';
+import { qdqToQoperator } from './quantize/qoperator/qdq_to_qoperator.js';
+import { qoperatorToQdq } from './quantize/qoperator/qoperator_to_qdq.js';
 import { rewritePass } from './rewrite/driver.js';
 import { constantsToInitializers } from './simplify/constants_to_initializers.js';
 import { demoteConstantInputs } from './simplify/demote_constant_inputs.js';
@@ -166,6 +168,19 @@ export const afterQuantizationPipeline: readonly PipelineStep[] = [
   { pass: foldConstants, reason: 'quantized constants are stored as integers' },
   { pass: eliminateDeadNodes, reason: 'activations that saturation replaced' },
   { pass: eliminateUnusedInitializers, reason: 'the float weights' },
+];
+
+/** What comes before 8 bits are placed in a model that has some already. */
+export const spelledInFloatsPipeline: readonly PipelineStep[] = [
+  { pass: qoperatorToQdq, reason: 'one form of 8-bit layers for what follows' },
+  { pass: eliminateUnusedInitializers, reason: 'scales that became scalars' },
+];
+
+/** What follows where operators on integers were asked for. */
+export const integerOperatorsPipeline: readonly PipelineStep[] = [
+  { pass: qdqToQoperator, reason: 'pairs stand around everything that runs on 8 bits' },
+  { pass: eliminateDeadNodes, reason: 'what dequantized their operands' },
+  { pass: eliminateUnusedInitializers, reason: 'its scales' },
 ];
 
 /** Every pass, for listings. */

@@ -14,12 +14,15 @@ export type ExistingPair = {
   readonly parameters: ActivationParameters | undefined;
 };
 
+export type QuantizeNode = Node & { readonly opType: 'QuantizeLinear' };
+export type DequantizeNode = Node & { readonly opType: 'DequantizeLinear' };
+
 const isQdqDomain = ({ domain }: Node): boolean => domain === '' || domain === 'ai.onnx' || domain === 'com.microsoft';
 
-export const isQuantize = (node: Node | null | undefined): node is Node =>
+export const isQuantize = (node: Node | null | undefined): node is QuantizeNode =>
   node != null && node.opType === 'QuantizeLinear' && isQdqDomain(node);
 
-export const isDequantize = (node: Node | null | undefined): node is Node =>
+export const isDequantize = (node: Node | null | undefined): node is DequantizeNode =>
   node != null && node.opType === 'DequantizeLinear' && isQdqDomain(node);
 
 /** Pairs of the graph with constant parameters that agree, by the value they round; of several the first. */

@@ -40,7 +40,7 @@ export type Placement = {
   readonly fromEightBits: ReadonlySet<Value>;
   /** Inputs that read 8 bits although their nodes do not run on them. */
   readonly taps: ReadonlySet<Use>;
-  /** Nodes that are part of the layer before them: their inputs stay float, but for taps. */
+  /** Nodes that are part of the layer before them, or lose from 8 bits: their inputs stay float, but for taps. */
   readonly fused: ReadonlySet<Node>;
   /** Activations that the saturation of the value before them may replace, by their output. */
   readonly absorbed: ReadonlyMap<Value, Node>;
@@ -131,6 +131,9 @@ class Placing {
     const role = this.role(node);
     switch (role) {
       case undefined:
+        // It loses what 8 bits drop, also where its input happens to come in them.
+        if (this.scheme.keepsFloat?.[node.opType] !== undefined) this.fused.add(node);
+        return;
       case 'absorb':
       case 'lead':
         return;

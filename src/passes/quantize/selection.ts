@@ -19,7 +19,7 @@ export type TensorOverride = {
 
 /** What a user says about single nodes and values. Selectors that match nothing are refused. */
 export type PlacementOptions = {
-  /** Only these nodes run on 8 bits, also those that the target had rather left in float. */
+  /** Of the layers with weights, only these run on 8 bits, also those that the target had rather left in float. */
   readonly include?: readonly NodeSelector[];
   /** Nodes to leave in float. */
   readonly exclude?: readonly NodeSelector[];
