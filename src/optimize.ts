@@ -16,6 +16,7 @@ import {
   afterQuantizationPipeline,
   integerOperatorsPipeline,
   ownOperatorsPipeline,
+  spelledInFloatsPipeline,
   standardPipeline,
 } from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';

@@ -6,6 +6,7 @@ import { convertCommand } from './convert_command.js';
 import { explainCommand } from './explain_command.js';
 import { inferCommand } from './infer_command.js';
 import { inspectCommand } from './inspect_command.js';
+import { lintCommand } from './lint_command.js';
 import { optimizeCommand } from './optimize_command.js';
 import { simplifyCommand } from './simplify_command.js';
 
@@ -37,6 +38,7 @@ const commands = [
   compareCommand(),
   inspectCommand(),
   explainCommand(),
+  lintCommand(),
 ];
 for (const command of commands) {
   program.addCommand(command.exitOverride().showHelpAfterError(helpHint));

@@ -1,0 +1,107 @@
+import { hostCpu } from './backends/ort/host.js';
+import { findTarget } from './backends/target.js';
+import { cloneModel } from './ir/clone.js';
+import { DiagnosticError } from './ir/diagnostic.js';
+import { Editor } from './ir/editor.js';
+import { describeNode, type Model } from './ir/graph.js';
+import { loadModel } from './ir/onnx/files.js';
+import { Inference } from './ir/ops/inference/inference.js';
+import { modelGraphs } from './ir/traversal.js';
+import type { Finding, LintRule } from './passes/quantize/lint/lint_rule.js';
+import { lintRules } from './passes/quantize/lint/lint_rules.js';
+import { int8Scheme, type QuantizationScheme, type TargetProfile } from './passes/target_profile.js';
+
+export type LintOptions = {
+  /** Default `ort-cpu`. */
+  readonly target?: string | TargetProfile;
+  /** Kind of processor whose int8 the rules are of; that of this machine unless told. */
+  readonly cpu?: string;
+  /** Apply the mends that are exact or harmless, to a copy. */
+  readonly fix?: boolean;
+};
+
+/** A Q/DQ pair or a layer that breaks a rule of the target. */
+export type LintFinding = {
+  /** Stable: `lint/…` */
+  readonly code: string;
+  /** graph > node */
+  readonly where: string;
+  /** What is the matter, and what it costs. */
+  readonly why: string;
+  readonly mend: string;
+  /** Whether `fix` can mend it: without changing results, or with results no further from the float model. */
+  readonly fix?: 'exact' | 'harmless';
+};
+
+export type LintResult = {
+  /** The model that was given; with `fix`, a copy with the mends. */
+  readonly model: Model;
+  /** Without `fix` all that was found; with it, what is left. */
+  readonly findings: readonly LintFinding[];
+  readonly fixed: readonly LintFinding[];
+};
+
+/** A mend can uncover another finding; each takes away what it found, so few rounds do. */
+const maxRounds = 8;
+
+/**
+ * Names every Q/DQ pair that breaks a fusion or a rule of a target.
+ * @throws DiagnosticError `usage/unknown-target`, `usage/precision-not-offered`, and what loading a model throws.
+ */
+export function lintModel(given: string | Model, options: LintOptions = {}): LintResult {
+  const target = typeof options.target === 'object' ? options.target : findTarget(options.target ?? 'ort-cpu');
+  const scheme = int8Scheme(target, options.cpu ?? hostCpu().kind);
+  if (scheme === undefined) {
+    throw new DiagnosticError({
+      code: 'usage/precision-not-offered',
+      message: `${target.name} is not given int8, so it has no rules for it`,
+      ...(target.int8Refusal !== undefined && { help: target.int8Refusal }),
+    });
+  }
+  const original = typeof given === 'string' ? loadModel(given) : given;
+  if (options.fix !== true)
+    return { model: original, findings: found(original, target, scheme).map(report), fixed: [] };
+  const model = cloneModel(original);
+  const fixed = mend(model, target, scheme);
+  return { model, findings: found(model, target, scheme).map(report), fixed };
+}
+
+type Found = { readonly rule: LintRule; readonly where: string; readonly finding: Finding };
+
+const found = (model: Model, target: TargetProfile, scheme: QuantizationScheme): Found[] =>
+  lintRules.flatMap((rule) => findingsOf(rule, model, target, scheme));
+
+function findingsOf(rule: LintRule, model: Model, target: TargetProfile, scheme: QuantizationScheme): Found[] {
+  const context = { model, target, scheme, inference: new Inference(model) };
+  return [...modelGraphs(model)].flatMap((graph) =>
+    Array.from(rule.find(graph, context), (finding) => ({ rule, where: describeNode(finding.node), finding })),
+  );
+}
+
+const report = ({ rule, where, finding }: Found): LintFinding => ({
+  code: rule.code,
+  where,
+  why: finding.why,
+  mend: finding.mend,
+  ...(finding.fix && { fix: finding.fix.kind }),
+});
+
+/** One mend at a time, since each may take away what the next was about. */
+function mend(model: Model, target: TargetProfile, scheme: QuantizationScheme): LintFinding[] {
+  const editor = new Editor(model);
+  const fixed: LintFinding[] = [];
+  for (let round = 0; round < maxRounds; round += 1) {
+    const before = editor.revision;
+    for (const rule of lintRules) {
+      for (const each of findingsOf(rule, model, target, scheme)) {
+        const { node, fix } = each.finding;
+        const revision = editor.revision;
+        if (fix === undefined || !node.attached) continue;
+        fix.apply(editor);
+        if (editor.revision !== revision) fixed.push(report(each));
+      }
+    }
+    if (editor.revision === before) break;
+  }
+  return fixed;
+}
