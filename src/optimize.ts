@@ -21,7 +21,7 @@ import {
 } from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
 import { placeQuantization } from './passes/quantize/placement.js';
-import type { Ranges } from './passes/quantize/ranges.js';
+import type { Range, Ranges } from './passes/quantize/ranges.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
 import { type FpContract, int8Scheme, type TargetProfile } from './passes/target_profile.js';
 import type { Progress } from './progress.js';
@@ -190,7 +190,12 @@ async function quantize(
   onProgress?.stage?.('calibrating');
   const runner = ortRunner({ worker: onProgress !== undefined });
   const settings = { ...options.calibration, onSample: onProgress?.sample };
-  const { ranges, samples } = await calibrate(model, valuesToObserve(placement), runner, settings);
+  const values = valuesToObserve(placement);
+  // A model whose pairs are complete needs no data.
+  const { ranges, samples } =
+    values.length === 0
+      ? { ranges: new Map<string, Range>(), samples: 0 }
+      : await calibrate(model, values, runner, settings);
   const insertion = insertQdq(placement, ranges, scheme);
   await run([{ pass: insertion, reason: 'ranges are known now' }, ...afterQuantizationPipeline]);
   if (options.quantization?.format === 'qoperator') await run(integerOperatorsPipeline);

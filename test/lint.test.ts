@@ -13,7 +13,15 @@ import { optimize } from '../src/optimize.js';
 import { lintRules } from '../src/passes/quantize/lint/lint_rules.js';
 import { largestDifference, randomTensor } from './build_model.js';
 import { fixture } from './cli/run_cli.js';
-import { basicBlock, downsamplingBlock, image, NetworkBuilder, noise } from './passes/quantize/small_networks.js';
+import {
+  attention,
+  basicBlock,
+  downsamplingBlock,
+  image,
+  joinedBranches,
+  NetworkBuilder,
+  noise,
+} from './passes/quantize/small_networks.js';
 
 type Integer = 'int8' | 'uint8' | 'int32';
 
@@ -255,6 +263,9 @@ describe('what optimize emits', () => {
     ['tensorrt@10', 'tensorrt@11', 'portable'].flatMap((target) => [
       [target, 'a residual block', basicBlock()] as const,
       [target, 'a block that samples down', downsamplingBlock()] as const,
+      [target, 'joined branches', joinedBranches()] as const,
+      [target, 'attention', attention(24)] as const,
+      [target, 'long attention', attention(520)] as const,
       [target, 'digits', fixture('digits/digits.onnx')] as const,
     ]),
   )('for %s passes the linter, and its parser takes every operator: %s', async (name, _, model) => {

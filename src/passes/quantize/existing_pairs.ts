@@ -1,6 +1,6 @@
 import { getInt } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
-import type { Graph, Node, Use, Value } from '../../ir/graph.js';
+import type { Graph, Node, Value } from '../../ir/graph.js';
 import { type Tensor, tensorData } from '../../ir/tensor.js';
 import type { ActivationParameters } from './ranges.js';
 
@@ -25,16 +25,11 @@ export const isQuantize = (node: Node | null | undefined): node is QuantizeNode 
 export const isDequantize = (node: Node | null | undefined): node is DequantizeNode =>
   node != null && node.opType === 'DequantizeLinear' && isQdqDomain(node);
 
-/** Pairs of the graph with constant parameters that agree, by the value they round; of several the first. */
-export function existingPairs(graph: Graph): Map<Value, ExistingPair> {
-  const pairs = new Map<Value, ExistingPair>();
-  for (const dequantize of graph.nodes) {
-    const pair = pairOf(dequantize);
-    if (pair !== undefined && constantTensor(pair.value) === undefined && !pairs.has(pair.value)) {
-      pairs.set(pair.value, pair);
-    }
-  }
-  return pairs;
+/** Pairs of the graph whose two halves agree, in order. One value may have several. */
+export function existingPairs(graph: Graph): ExistingPair[] {
+  return Array.from(graph.nodes, pairOf).filter(
+    (pair) => pair !== undefined && constantTensor(pair.value) === undefined,
+  ) as ExistingPair[];
 }
 
 /** The pair that a DequantizeLinear ends, where its Q says the same. */
@@ -77,13 +72,15 @@ export function scalesOf(node: Node): Float32Array | undefined {
   return tensor?.dtype === 'float' ? (tensorData(tensor) as Float32Array) : undefined;
 }
 
-/** One scale for the whole tensor, int8 or uint8. */
-export function scalarParameters(quantize: Node): ActivationParameters | undefined {
-  const scales = scalesOf(quantize);
-  const zeros = zeroPoints(quantize);
-  const dtype = quantize.inputs[2] == null ? 'uint8' : constantTensor(quantize.inputs[2])?.dtype;
+/** What a Q or DQ node does with one scale for the whole tensor, int8 or uint8. */
+export function scalarParameters(node: Node): ActivationParameters | undefined {
+  const scales = scalesOf(node);
+  const zeros = zeroPoints(node);
+  const given = node.inputs[0]?.type;
+  const omitted = isQuantize(node) ? 'uint8' : given?.kind === 'tensor' ? given.dtype : undefined;
+  const dtype = node.inputs[2] == null ? omitted : constantTensor(node.inputs[2])?.dtype;
   if (scales?.length !== 1 || zeros?.length !== 1 || (dtype !== 'int8' && dtype !== 'uint8')) return undefined;
-  if (quantize.attributes.has('output_dtype')) return undefined;
+  if (node.attributes.has('output_dtype')) return undefined;
   const [low, high] = dtype === 'uint8' ? [0, 255] : [-128, 127];
   return { dtype, scale: scales[0]!, zeroPoint: zeros[0]!, low, high };
 }
@@ -97,7 +94,3 @@ export function quantizedConstant(value: Value | null | undefined): Tensor | und
     constantTensor(stored) ?? (isQuantize(stored?.producer) ? constantTensor(stored.producer.inputs[0]) : undefined)
   );
 }
-
-/** What reads a value; of node inputs, the node. */
-export const readersOf = (value: Value): (Node | undefined)[] =>
-  Array.from(value.uses, (use: Use) => (use.kind === 'node' ? use.user : undefined));

@@ -10,6 +10,7 @@ import { floatTensor, type Tensor, tensorData, tensorFromData } from '../../ir/t
 import { definePass, type Pass } from '../pass.js';
 import type { QuantizationScheme } from '../target_profile.js';
 import type { ComputeNode } from './compute_node.js';
+import { type ExistingPair, isDequantize, scalarParameters } from './existing_pairs.js';
 import { dataInputs, type Placement } from './placement.js';
 import { type ActivationParameters, activationParameters, type Range, type Ranges } from './ranges.js';
 import { biasFloors, channelMaxima, quantizeBias, quantizeWeight, weightScales } from './weights.js';
@@ -22,7 +23,7 @@ export const insertQdq = (placement: Placement, ranges: Ranges, scheme: Quantiza
     summary: 'values that 8-bit nodes read or write => QuantizeLinear, DequantizeLinear',
     scope: 'model',
     run(graph, { editor, target }) {
-      if (placement.values.size === 0) return;
+      if (placement.values.size === 0 && placement.dropped.length === 0) return;
       new Insertion(graph, editor, placement, ranges, scheme, qdqDomain(graph, editor, target.domains)).run();
     },
   });
@@ -31,14 +32,17 @@ export const insertQdq = (placement: Placement, ranges: Ranges, scheme: Quantiza
 export function valuesToObserve(placement: Placement): Value[] {
   const sources = new Set(placement.values.values());
   return [...sources].flatMap((source) =>
-    placement.fixed.has(source) || placement.given.has(source)
+    placement.given.has(source)
       ? []
       : coveredBy(source, placement).filter((value) => rangeWithoutData(value) === undefined),
   );
 }
 
-/** The values whose ranges together make the scale of a source. */
-const coveredBy = (source: Value, { covers }: Placement): readonly Value[] => covers.get(source) ?? [source];
+/** The values whose ranges together make the scale of a source, but for those that brought their scale along. */
+function coveredBy(source: Value, { covers, fixed, existing }: Placement): readonly Value[] {
+  const all = covers.get(source) ?? [source];
+  return fixed.has(source) ? all.filter((value) => !existing.has(value)) : all;
+}
 
 function rangeWithoutData(value: Value): Range | undefined {
   const tensor = constantTensor(value);
@@ -107,20 +111,34 @@ class Insertion {
 
   run(): void {
     for (const source of new Set(this.placement.values.values())) {
-      const parameters =
-        this.placement.fixed.get(source) ??
-        activationParameters(this.rangeOfSource(source), this.scheme.activation, source.name);
-      this.parameters.set(source, parameters);
+      this.parameters.set(source, this.parametersOf(source));
     }
+    for (const { result, value } of this.placement.dropped) this.editor.replaceAllUses(result, value);
     // Weights first: a bias needs the scale of an input that its node still reads directly.
     for (const compute of this.placement.computes) this.weights(compute);
     for (const [value, source] of this.placement.values) this.pair(value, source);
   }
 
-  private rangeOfSource(source: Value): Range {
-    const given = this.placement.given.get(source);
-    if (given !== undefined) return given;
-    const ranges = coveredBy(source, this.placement).map((value) => {
+  /** A scale that the model brought along counts for all that share it, unless they would not fit into its range. */
+  private parametersOf(source: Value): ActivationParameters {
+    const { given, fixed } = this.placement;
+    const brought = fixed.get(source);
+    const ranges = given.has(source) ? [given.get(source)!] : this.rangesOf(source);
+    if (brought !== undefined) {
+      const { scale, zeroPoint, low, high } = brought;
+      const span = { min: (low - zeroPoint) * scale, max: (high - zeroPoint) * scale };
+      if (ranges.every(({ min, max }) => min >= span.min - scale / 2 && max <= span.max + scale / 2)) return brought;
+      ranges.push(span);
+    }
+    const range = {
+      min: Math.min(...ranges.map(({ min }) => min)),
+      max: Math.max(...ranges.map(({ max }) => max)),
+    };
+    return activationParameters(range, this.scheme.activation, source.name);
+  }
+
+  private rangesOf(source: Value): Range[] {
+    return coveredBy(source, this.placement).map((value) => {
       const range = rangeWithoutData(value) ?? this.ranges.get(value.name);
       if (range !== undefined) return range;
       throw new DiagnosticError({
@@ -129,10 +147,6 @@ class Insertion {
         help: 'Calibrate this model again; the ranges belong to another one',
       });
     });
-    return {
-      min: Math.min(...ranges.map(({ min }) => min)),
-      max: Math.max(...ranges.map(({ max }) => max)),
-    };
   }
 
   /** The inputs that read the pair of a value. */
@@ -155,6 +169,7 @@ class Insertion {
     const readers = this.readersOf(value);
     if (existing !== undefined) {
       for (const use of readers) if (use.kind === 'node') editor.setInput(use.user, use.index, existing.result);
+      if (this.placement.rescaled.has(value)) this.rescale(existing, source);
       return;
     }
     const parameters = this.parameters.get(source)!;
@@ -177,6 +192,16 @@ class Insertion {
       else editor.setOutputValue(use.user, result);
     }
     if (absorbs && value.uses.size === 0 && !value.pinned) editor.eraseNode(activation);
+  }
+
+  /** Gives a pair that the model brought along the scale that was asked for, as a Q and DQ of its own. */
+  private rescale({ value, quantize, dequantize, result }: ExistingPair, source: Value): void {
+    const { scale, zeroPoint } = this.scaleOf(source, this.parameters.get(source)!);
+    const made = this.node('QuantizeLinear', [value, scale, zeroPoint], `${value.name}_quantized`, quantize);
+    const integers = made.outputs[0]!;
+    for (const [index, input] of [integers, scale, zeroPoint].entries()) this.editor.setInput(dequantize, index, input);
+    this.editor.setType(result, value.type);
+    if (quantize.outputs[0]!.uses.size === 0 && !quantize.outputs[0]!.pinned) this.editor.eraseNode(quantize);
   }
 
   /** Relu, or a Clip whose ceiling the range does not pass: the integer type's own limits do the same. */
@@ -210,10 +235,9 @@ class Insertion {
     const { editor } = this;
     const tensor = constantTensor(weight)!;
     const { limit } = this.scheme.weight;
-    const { existing, values } = this.placement;
-    const inputScale = (existing.get(input)?.parameters ?? this.parameters.get(values.get(input)!)!).scale;
+    const inputScale = this.scaleRead(input);
     const biasTensor = bias === null ? undefined : (tensorData(constantTensor(bias)!) as Float32Array);
-    const asInteger = biasTensor !== undefined && this.scheme.bias === 'int32';
+    const asInteger = biasTensor !== undefined && inputScale !== undefined && this.scheme.bias === 'int32';
     const floors = asInteger ? perScale(biasFloors(biasTensor, inputScale), axis) : undefined;
     const scales = weightScales(channelMaxima(tensor, axis), limit, floors);
     const { quantized } = quantizeWeight(tensor, axis, scales, limit);
@@ -238,6 +262,16 @@ class Insertion {
       2,
       this.dequantizedConstant(bias.name, biasInteger, floatTensor(biasScales, dims), zero, biasAxis, node),
     );
+  }
+
+  /** The scale of the 8 bits that a layer reads; undefined where it is none of ours to know. */
+  private scaleRead(input: Value): number | undefined {
+    const { existing, values } = this.placement;
+    const pair = existing.get(input);
+    if (pair !== undefined) return pair.parameters?.scale;
+    const source = values.get(input);
+    if (source !== undefined) return this.parameters.get(source)?.scale;
+    return isDequantize(input.producer) ? scalarParameters(input.producer)?.scale : undefined;
   }
 
   private dequantizedConstant(

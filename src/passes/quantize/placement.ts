@@ -15,7 +15,7 @@ import {
   readsModelInput,
   tooSmall,
 } from './compute_node.js';
-import { type ExistingPair, existingPairs } from './existing_pairs.js';
+import { type ExistingPair, existingPairs, isDequantize } from './existing_pairs.js';
 import type { ActivationParameters, Range } from './ranges.js';
 import { skipOf } from './residual.js';
 import { saturatesLike } from './saturation.js';
@@ -34,8 +34,11 @@ export type Placement = {
   /** Ranges that were given, and scales that the model brought along, by the value whose scale others share. */
   readonly given: ReadonlyMap<Value, Range>;
   readonly fixed: ReadonlyMap<Value, ActivationParameters>;
-  /** Pairs that the model brought along, by the value they round; they stay. */
+  /** Pairs that the model brought along, by the value they round; they stay, but for their scale where one is given. */
   readonly existing: ReadonlyMap<Value, ExistingPair>;
+  readonly rescaled: ReadonlySet<Value>;
+  /** Pairs that the model brought along for values that are to stay in float. */
+  readonly dropped: readonly ExistingPair[];
   /** Values that come out of a layer in 8 bits: whoever reads them reads the pair. */
   readonly fromEightBits: ReadonlySet<Value>;
   /** Inputs that read 8 bits although their nodes do not run on them. */
@@ -80,6 +83,7 @@ class Placing {
   private readonly taps = new Set<Use>();
   private readonly floats: { node: Node; reason: string }[] = [];
   private readonly existing: ReadonlyMap<Value, ExistingPair>;
+  private readonly dropped: readonly ExistingPair[];
   private readonly rounded: ReadonlyMap<Value, Value>;
 
   constructor(
@@ -88,8 +92,12 @@ class Placing {
     private readonly scheme: QuantizationScheme,
     private readonly selection: Selection,
   ) {
-    this.existing = existingPairs(graph);
-    this.rounded = new Map(Array.from(this.existing.values(), ({ result, value }) => [result, value]));
+    const all = existingPairs(graph);
+    this.dropped = all.filter(({ value }) => selection.skipped.has(value));
+    const pairs = all.filter(({ value }) => !selection.skipped.has(value));
+    // Reversed, so that of several pairs of a value the first one counts.
+    this.existing = new Map(pairs.toReversed().map((pair) => [pair.value, pair]));
+    this.rounded = new Map(all.map(({ result, value }) => [result, value]));
   }
 
   run(): Placement {
@@ -101,6 +109,8 @@ class Placing {
       carries: [...carries, ...this.products],
       ...this.values(new Set(carries)),
       existing: this.existing,
+      rescaled: new Set([...this.selection.ranges.keys()].filter((value) => this.existing.has(value))),
+      dropped: this.dropped,
       fromEightBits: this.available,
       taps: this.taps,
       fused: this.fused,
@@ -340,7 +350,9 @@ class Placing {
     groups: ScaleGroups,
     derived: ReadonlySet<Value>,
   ): Pick<Placement, 'values' | 'covers' | 'given' | 'fixed'> {
-    const ordered = [...quantized].sort((a, b) => (a.producer?.order ?? -1) - (b.producer?.order ?? -1));
+    // What comes out of a DequantizeLinear without a pair of its own is rounded already.
+    const missing = [...quantized].filter(({ producer }) => !isDequantize(producer));
+    const ordered = missing.sort((a, b) => (a.producer?.order ?? -1) - (b.producer?.order ?? -1));
     const sources = new Map<Value, Value>();
     const members = new Map<Value, Value[]>();
     for (const value of ordered) {
@@ -355,7 +367,8 @@ class Placing {
       if (covering.length > 1) result.covers.set(source, covering);
       const range = group.map((value) => this.selection.ranges.get(value)).find((each) => each !== undefined);
       if (range !== undefined) result.given.set(source, range);
-      const brought = group.flatMap((value) => this.existing.get(value)?.parameters ?? []);
+      const kept = group.filter((value) => !this.selection.ranges.has(value));
+      const brought = kept.flatMap((value) => this.existing.get(value)?.parameters ?? []);
       const [widest] = brought.sort((a, b) => b.scale - a.scale);
       if (widest !== undefined) result.fixed.set(source, widest);
     }

@@ -3,9 +3,8 @@ import { intAttribute, stringAttribute } from '../../../src/ir/attribute.js';
 import type { Model, Value } from '../../../src/ir/graph.js';
 import { floatTensor, tensorData } from '../../../src/ir/tensor.js';
 import { type OptimizeOptions, optimize } from '../../../src/optimize.js';
-import { randomTensor } from '../../build_model.js';
 import { qdqText } from './qdq_text.js';
-import { basicBlock, downsamplingBlock, image, ints, NetworkBuilder, noise, scalar } from './small_networks.js';
+import { attention, basicBlock, downsamplingBlock, image, ints, NetworkBuilder, noise } from './small_networks.js';
 
 async function quantized(model: Model, options: Partial<OptimizeOptions> = {}) {
   const data = noise(model);
@@ -306,30 +305,3 @@ describe('int8 for tensorrt@10', () => {
 
 const floatTensorValue = (b: NetworkBuilder, name: string, values: readonly number[]): Value =>
   b.constant(name, floatTensor(values));
-
-/** One head of 32 channels with a mask, between a normalization and a Gelu. */
-function attention(length: number): Model {
-  const b = new NetworkBuilder();
-  const x = b.input('x', [length, 32]);
-  const normal = b.named('normal', 'LayerNormalization', [
-    x,
-    b.constant('gain', randomTensor([32], 70)),
-    b.constant('shift', randomTensor([32], 71)),
-  ]);
-  const q = b.named('scaled', 'Mul', [b.matmul('q', normal, 32, 32), scalar(b, 'factor', 0.2)]);
-  const k = b.named('kt', 'Transpose', [b.matmul('k', normal, 32, 32)], [['perm', [1, 0]]]);
-  const scores = b.named('scores', 'MatMul', [q, k]);
-  const masked = b.named('masked', 'Add', [scores, b.input('mask', [length, length])]);
-  const weights = b.named('weights', 'Softmax', [masked]);
-  const mixed = b.named('mixed', 'MatMul', [weights, b.matmul('v', normal, 32, 32)]);
-  const up = b.matmul('up', b.named('sum', 'Add', [mixed, x]), 32, 64);
-  const gelu = b.named('gelu', 'Mul', [
-    b.named('half', 'Mul', [up, scalar(b, 'c05', 0.5)]),
-    b.named('one', 'Add', [
-      b.named('erf', 'Erf', [b.named('root', 'Div', [up, scalar(b, 'c2', Math.SQRT2)])]),
-      scalar(b, 'c1', 1),
-    ]),
-  ]);
-  b.output(b.matmul('down', gelu, 64, 32), 'y');
-  return b.build();
-}

@@ -82,3 +82,50 @@ export function downsamplingBlock(): Model {
   b.output(b.conv('conv3', b.named('relu2', 'Relu', [sum]), 16, 3, 32), 'y');
   return b.build();
 }
+
+/** One head of 32 channels with a mask, between a normalization and a Gelu. */
+export function attention(length: number): Model {
+  const b = new NetworkBuilder();
+  const x = b.input('x', [length, 32]);
+  const normal = b.named('normal', 'LayerNormalization', [
+    x,
+    b.constant('gain', randomTensor([32], 70)),
+    b.constant('shift', randomTensor([32], 71)),
+  ]);
+  const q = b.named('scaled', 'Mul', [b.matmul('q', normal, 32, 32), scalar(b, 'factor', 0.2)]);
+  const k = b.named('kt', 'Transpose', [b.matmul('k', normal, 32, 32)], [['perm', [1, 0]]]);
+  const scores = b.named('scores', 'MatMul', [q, k]);
+  const masked = b.named('masked', 'Add', [scores, b.input('mask', [length, length])]);
+  const weights = b.named('weights', 'Softmax', [masked]);
+  const mixed = b.named('mixed', 'MatMul', [weights, b.matmul('v', normal, 32, 32)]);
+  const up = b.matmul('up', b.named('sum', 'Add', [mixed, x]), 32, 64);
+  const gelu = b.named('gelu', 'Mul', [
+    b.named('half', 'Mul', [up, scalar(b, 'c05', 0.5)]),
+    b.named('one', 'Add', [
+      b.named('erf', 'Erf', [b.named('root', 'Div', [up, scalar(b, 'c2', Math.SQRT2)])]),
+      scalar(b, 'c1', 1),
+    ]),
+  ]);
+  b.output(b.matmul('down', gelu, 64, 32), 'y');
+  return b.build();
+}
+
+/** Branches that are joined and pooled, as detectors do it. */
+export function joinedBranches(): Model {
+  const b = new NetworkBuilder();
+  const a = b.named('a', 'Relu', [b.conv('conv1', b.input('x', image))]);
+  const c = b.named('c', 'Relu', [b.conv('conv2', a)]);
+  const pooled = b.named(
+    'pooled',
+    'MaxPool',
+    [c],
+    [
+      ['kernel_shape', [3, 3]],
+      ['pads', [1, 1, 1, 1]],
+    ],
+  );
+  const all = b.concat('all', [a, c, pooled]);
+  const gated = b.conv('conv3', all, 16, 1, 48);
+  b.output(b.conv('conv4', b.named('silu', 'Mul', [gated, b.named('gate', 'Sigmoid', [gated])])), 'y');
+  return b.build();
+}
