@@ -57,7 +57,7 @@ export const isFloat = (value: Value, inference: Inference): boolean => {
 };
 
 /** An operator whose second operand may be an activation. */
-const isProduct = (node: Node): boolean => node.opType === 'MatMul';
+const isProduct = (node: Node): boolean => node.opType === 'MatMul' || node.opType === 'Gemm';
 
 /** The padding with zeros that becomes part of the only layer that reads it. */
 export function leadOf(input: Value, { roles }: QuantizationScheme): Node | undefined {
@@ -122,13 +122,18 @@ export function tooSmall(
 export function productObstacle(node: Node, inference: Inference, scheme: QuantizationScheme): string | undefined {
   const { longestProduct, smallest } = scheme;
   if (longestProduct === undefined) return 'both operands are activations';
-  const shapes = node.inputs.map((input) => {
+  if (node.opType === 'Gemm') {
+    const axis = weightAxis(node, []);
+    if (typeof axis === 'string') return axis;
+  }
+  const shapes = node.inputs.slice(0, 2).map((input) => {
     const type = input == null ? undefined : inference.typeOf(input);
     return type?.kind === 'tensor' && type.dtype === 'float' ? staticShape(type.shape?.slice(-2)) : undefined;
   });
   const [left, right] = shapes;
   if (left?.length !== 2 || right?.length !== 2) return 'both operands are activations, of sizes that are not known';
-  const [rows, sums, columns] = [left[0]!, left[1]!, right[1]!];
+  const columns = right[node.opType === 'Gemm' && getInt(node, 'transB', 0) !== 0 ? 0 : 1]!;
+  const [rows, sums] = [left[0]!, left[1]!];
   const longest = Math.max(rows, sums, columns);
   if (longest > longestProduct) return `both operands are activations, and ${longest} is longer than ${longestProduct}`;
   if (smallest === undefined) return undefined;

@@ -15,25 +15,17 @@ import {
   readsModelInput,
   tooSmall,
 } from './compute_node.js';
-import { type ExistingPair, existingPairs, isDequantize } from './existing_pairs.js';
-import type { ActivationParameters, Range } from './ranges.js';
+import { type ExistingPair, existingPairs } from './existing_pairs.js';
 import { skipOf } from './residual.js';
 import { saturatesLike } from './saturation.js';
-import { ScaleGroups } from './scale_groups.js';
+import { ScaleGroups, type SharedScales, sharedScales } from './scale_groups.js';
 import { type PlacementOptions, type Selection, selectParts } from './selection.js';
 
 /** Where 8 bits begin and end in a graph, decided before any range is known. */
-export type Placement = {
+export type Placement = SharedScales & {
   readonly computes: readonly ComputeNode[];
   /** Nodes between them that run on 8 bits as well, and products of two activations. */
   readonly carries: readonly Node[];
-  /** Values that get a Q/DQ pair, in topological order, each with the value whose scale it shares (itself, mostly). */
-  readonly values: ReadonlyMap<Value, Value>;
-  /** Whose ranges together make the scale of such a shared value, where that is not its own range alone. */
-  readonly covers: ReadonlyMap<Value, readonly Value[]>;
-  /** Ranges that were given, and scales that the model brought along, by the value whose scale others share. */
-  readonly given: ReadonlyMap<Value, Range>;
-  readonly fixed: ReadonlyMap<Value, ActivationParameters>;
   /** Pairs that the model brought along, by the value they round; they stay, but for their scale where one is given. */
   readonly existing: ReadonlyMap<Value, ExistingPair>;
   readonly rescaled: ReadonlySet<Value>;
@@ -313,7 +305,7 @@ class Placing {
   }
 
   /** Pairs go on what 8-bit nodes read and write; a node that can give float does so where nobody reads 8 bits. */
-  private values(carries: ReadonlySet<Node>): Pick<Placement, 'values' | 'covers' | 'given' | 'fixed'> {
+  private values(carries: ReadonlySet<Node>): SharedScales {
     const quantized = new Set<Value>();
     const groups = new ScaleGroups();
     const derived = new Set<Value>();
@@ -342,37 +334,7 @@ class Placing {
       for (const value of [...others, ...results]) groups.unite(first!, value);
       for (const result of results) derived.add(result);
     }
-    return this.shareScales(quantized, groups, derived);
-  }
-
-  private shareScales(
-    quantized: ReadonlySet<Value>,
-    groups: ScaleGroups,
-    derived: ReadonlySet<Value>,
-  ): Pick<Placement, 'values' | 'covers' | 'given' | 'fixed'> {
-    // What comes out of a DequantizeLinear without a pair of its own is rounded already.
-    const missing = [...quantized].filter(({ producer }) => !isDequantize(producer));
-    const ordered = missing.sort((a, b) => (a.producer?.order ?? -1) - (b.producer?.order ?? -1));
-    const sources = new Map<Value, Value>();
-    const members = new Map<Value, Value[]>();
-    for (const value of ordered) {
-      const root = groups.root(value);
-      members.set(root, [...(members.get(root) ?? []), value]);
-    }
-    const result = { values: sources, covers: new Map(), given: new Map(), fixed: new Map() };
-    for (const group of members.values()) {
-      const covering = group.filter((value) => !derived.has(value));
-      const source = covering[0] ?? group[0]!;
-      for (const value of group) sources.set(value, source);
-      if (covering.length > 1) result.covers.set(source, covering);
-      const range = group.map((value) => this.selection.ranges.get(value)).find((each) => each !== undefined);
-      if (range !== undefined) result.given.set(source, range);
-      const kept = group.filter((value) => !this.selection.ranges.has(value));
-      const brought = kept.flatMap((value) => this.existing.get(value)?.parameters ?? []);
-      const [widest] = brought.sort((a, b) => b.scale - a.scale);
-      if (widest !== undefined) result.fixed.set(source, widest);
-    }
-    return { ...result, values: new Map(ordered.map((value) => [value, sources.get(value)!])) };
+    return sharedScales(quantized, groups, derived, this.existing, this.selection.ranges);
   }
 
   private tap(node: Node | undefined, index: number): void {

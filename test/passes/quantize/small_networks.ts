@@ -83,19 +83,24 @@ export function downsamplingBlock(): Model {
   return b.build();
 }
 
-/** One head of 32 channels with a mask, between a normalization and a Gelu. */
-export function attention(length: number): Model {
+/** One head of 32 channels with a mask, between a normalization and a Gelu; `batch` has one dimension, or none. */
+export function attention(length: number, batch: readonly number[] = [2]): Model {
   const b = new NetworkBuilder();
-  const x = b.input('x', [length, 32]);
+  const x = b.input('x', [...batch, length, 32]);
   const normal = b.named('normal', 'LayerNormalization', [
     x,
     b.constant('gain', randomTensor([32], 70)),
     b.constant('shift', randomTensor([32], 71)),
   ]);
   const q = b.named('scaled', 'Mul', [b.matmul('q', normal, 32, 32), scalar(b, 'factor', 0.2)]);
-  const k = b.named('kt', 'Transpose', [b.matmul('k', normal, 32, 32)], [['perm', [1, 0]]]);
+  const k = b.named(
+    'kt',
+    'Transpose',
+    [b.matmul('k', normal, 32, 32)],
+    [['perm', batch.length === 0 ? [1, 0] : [0, 2, 1]]],
+  );
   const scores = b.named('scores', 'MatMul', [q, k]);
-  const masked = b.named('masked', 'Add', [scores, b.input('mask', [length, length])]);
+  const masked = b.named('masked', 'Add', [scores, b.input('mask', [...batch, length, length])]);
   const weights = b.named('weights', 'Softmax', [masked]);
   const mixed = b.named('mixed', 'MatMul', [weights, b.matmul('v', normal, 32, 32)]);
   const up = b.matmul('up', b.named('sum', 'Add', [mixed, x]), 32, 64);
