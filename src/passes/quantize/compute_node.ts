@@ -107,7 +107,9 @@ export function tooSmall(
     const group = getInt(node, 'group', 1);
     const sides = [weightDims[0]!, weightDims[1]! * group];
     const fits = sides.every((side) => side >= channels) || sides.every((side) => side % multiple === 0);
-    return fits ? undefined : `fewer than ${channels} channels in or out`;
+    if (!fits) return `fewer than ${channels} channels in or out`;
+    const places = staticShape(inference.shapeOf(node.outputs[0]!))?.toSpliced(1, 1);
+    return places !== undefined && elementCount(places) < smallest.matrix.rows ? 'a product with a vector' : undefined;
   }
   const { rows, columns, sums } = smallest.matrix;
   const { outputs, products } = layerSize(node, weightDims);

@@ -292,8 +292,9 @@ class Placing {
     return product.inputs.slice(0, 2).map((input) => this.behindPairs(input!));
   }
 
+  /** A split has one scale for all its parts, which costs those that go on in float. */
   private isWanted(node: Node): boolean {
-    return this.peekResults(node).some((result) => this.wanted.has(result));
+    return this.peekResults(node).every((result) => this.wanted.has(result));
   }
 
   private peekResults(node: Node): Value[] {

@@ -184,6 +184,47 @@ describe('int8 for tensorrt@10', () => {
     `);
   });
 
+  it('leaves a convolution of a single place in float, which is a product with a vector', async () => {
+    const { text } = await quantized(
+      network((b, x) => {
+        const mean = b.named('mean', 'GlobalAveragePool', [b.conv('conv1', x)]);
+        return b.named('gated', 'Mul', [x, b.named('gate', 'Sigmoid', [b.conv('squeeze', mean, 16, 1)])]);
+      }),
+    );
+    expect(text).toMatchInlineSnapshot(`
+      [
+        "conv1 = Conv(8 x @x, 8 conv1_w, conv1_b)",
+        "mean = GlobalAveragePool(conv1)",
+        "squeeze = Conv(mean, squeeze_w, squeeze_b)",
+        "gate = Sigmoid(squeeze)",
+        "y = Mul(x, gate)",
+        "return y = y",
+      ]
+    `);
+  });
+
+  it('does not give the parts of a split one scale where some of them go on in float', async () => {
+    const { text } = await quantized(
+      network((b, x) => {
+        const [left, right] = b.ops('Split', [b.conv('conv1', x, 32), ints(b, 'sizes', [16, 16])], {
+          outputs: ['left', 'right'],
+          attributes: [intAttribute('axis', 1)],
+        });
+        return b.named('sum', 'Mul', [b.conv('conv2', left!), b.named('size', 'Abs', [right!])]);
+      }),
+    );
+    expect(text).toMatchInlineSnapshot(`
+      [
+        "conv1 = Conv(8 x @x, 8 conv1_w, conv1_b)",
+        "left = Split(conv1, sizes)",
+        "conv2 = Conv(8 left @left, 8 conv2_w, conv2_b)",
+        "size = Abs(right)",
+        "y = Mul(conv2, size)",
+        "return y = y",
+      ]
+    `);
+  });
+
   it('leaves products with a vector, and of short sums or few columns, in float', async () => {
     const { text, quantization } = await quantized(
       network(
