@@ -32,6 +32,8 @@ const portable: TargetProfile = {
   avoids: [],
   fusesItself: [],
   precisions: ['fp32', 'int8'],
+  weightOnly: { form: 'DequantizeLinear', bits: [4, 8], zeroPoints: true },
+  dynamicInt8: 'MatMulInteger',
   int8: { default: standard },
 };
 

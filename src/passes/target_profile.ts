@@ -75,6 +75,15 @@ export type QuantizationScheme = {
   readonly roles: Readonly<Record<string, QuantizedRole>>;
 };
 
+/** How a target takes weights of fewer bits beside float activations. */
+export type WeightOnlyScheme = {
+  /** Its own product with packed weights, or DequantizeLinear with a scale a block in front of the standard one. */
+  readonly form: 'MatMulNBits' | 'DequantizeLinear';
+  readonly bits: readonly (4 | 8)[];
+  /** Whether the codes of a block may have a zero point other than the middle. */
+  readonly zeroPoints: boolean;
+};
+
 export type Precision = 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8' | 'int4';
 
 /** A kernel that loses against the operators named where its input has more elements. */
@@ -116,6 +125,10 @@ export type TargetProfile = {
   readonly precisions: readonly Precision[];
   /** int8 schemes by kind of processor, `default` among them. */
   readonly int8: Readonly<Record<string, QuantizationScheme>>;
+  /** Undefined where it is not known to take such weights. */
+  readonly weightOnly?: WeightOnlyScheme;
+  /** What a matrix product becomes whose activations are quantized as they come; undefined: nothing. */
+  readonly dynamicInt8?: 'DynamicQuantizeMatMul' | 'MatMulInteger';
   /** Why int8 is not offered, where it is not. */
   readonly int8Refusal?: string;
 };

@@ -108,6 +108,9 @@ const runsIn =
     return version <= 25 ? undefined : false;
   };
 
+/** Blocks of int4 around zero are the only ones it is documented to take. */
+const weightOnly: TargetProfile['weightOnly'] = { form: 'DequantizeLinear', bits: [4], zeroPoints: false };
+
 export const tensorrt86: TargetProfile = {
   ...base,
   name: 'tensorrt@8.6',
@@ -126,6 +129,7 @@ export const tensorrt10: TargetProfile = {
   irVersion: 10,
   runs: runsIn(10),
   precisions: ['fp32', 'fp16', 'bf16', 'int8', 'fp8', 'int4'],
+  weightOnly,
 };
 
 export const tensorrt11: TargetProfile = {
@@ -136,4 +140,5 @@ export const tensorrt11: TargetProfile = {
   irVersion: 12,
   runs: runsIn(11),
   precisions: ['fp32', 'fp16', 'bf16', 'int8', 'fp8', 'int4'],
+  weightOnly,
 };

@@ -60,6 +60,12 @@ export function selectParts(graph: Graph, { include, exclude = [], tensors = [] 
   };
 }
 
+/** Whether a node's name, or that of an output, fits one of the patterns. */
+export function nameMatcher(patterns: readonly string[]): (node: Node) => boolean {
+  const expressions = patterns.map(glob);
+  return (node) => nodeNames(node).some((name) => name !== '' && expressions.some((each) => each.test(name)));
+}
+
 const nodeNames = (node: Node): string[] => [
   node.name,
   ...node.outputs.flatMap((output) => (output === null ? [] : [output.name])),

@@ -1,0 +1,88 @@
+import { roundHalfEven } from './ranges.js';
+
+/** weight ≈ (code − zeroPoint) · scale, codes from 0 to `highest`. */
+export type CodeParameters = { readonly scale: number; readonly zeroPoint: number };
+
+/** How a group of weights is brought to codes. */
+export type CodeOptions = {
+  /** The largest code: 15 for 4 bits, 255 for 8, 2 · limit for integers of at most ±limit. */
+  readonly highest: number;
+  /** Zero point in the middle; else where the range of the group puts it. */
+  readonly symmetric: boolean;
+  /** `range`: nothing is cut off; `mse`: the scale of the least squared error among fractions of it. */
+  readonly scales: 'range' | 'mse';
+};
+
+/** The smallest positive normal float32: a scale below loses bits. */
+const smallestScale = 2 ** -126;
+
+/**
+ * Scale and zero point of a group of weights. Symmetric: the zero point is the middle code, and the scale the smallest
+ * that reaches both ends: −8 and 7 steps away for 4 bits. Asymmetric: scale = (max − min) / highest over the range
+ * widened to hold 0, zeroPoint = round(−min / scale). Groups of zeros have scale 1.
+ */
+export function codeParameters(group: Float32Array, options: CodeOptions): CodeParameters {
+  const widest = widestParameters(group, options);
+  return options.scales === 'range' ? widest : leastSquares(group, widest, options);
+}
+
+function widestParameters(group: Float32Array, { highest, symmetric }: CodeOptions): CodeParameters {
+  let min = 0;
+  let max = 0;
+  for (const weight of group) {
+    if (weight < min) min = weight;
+    else if (weight > max) max = weight;
+  }
+  const middle = Math.ceil(highest / 2);
+  if (symmetric) return { scale: toScale(Math.max(-min / middle, max / (highest - middle))), zeroPoint: middle };
+  const scale = toScale((max - min) / highest);
+  return { scale, zeroPoint: Math.min(highest, Math.max(0, roundHalfEven(-min / scale))) };
+}
+
+function toScale(width: number): number {
+  const scale = Math.fround(width);
+  return scale < smallestScale ? 1 : scale;
+}
+
+/** Fractions of the widest scale that are tried. Under a third of it, more is cut off than rounding can win back. */
+const fractions = Float64Array.from({ length: 32 }, (_, index) => 1 - index / 48);
+
+function leastSquares(group: Float32Array, widest: CodeParameters, { highest, symmetric }: CodeOptions) {
+  let best = widest;
+  let least = Number.POSITIVE_INFINITY;
+  for (const fraction of fractions) {
+    const scale = toScale(widest.scale * fraction);
+    const shifted = Math.min(highest, Math.max(0, roundHalfEven(widest.zeroPoint / fraction)));
+    // Cutting off both ends leaves the zero point where it is; cutting off the upper one alone moves it.
+    for (const zeroPoint of symmetric || shifted === widest.zeroPoint
+      ? [widest.zeroPoint]
+      : [widest.zeroPoint, shifted]) {
+      const error = squaredError(group, { scale, zeroPoint }, highest, least);
+      if (error < least) {
+        least = error;
+        best = { scale, zeroPoint };
+      }
+    }
+  }
+  return best;
+}
+
+/** Stops counting past `enough`. */
+function squaredError(group: Float32Array, parameters: CodeParameters, highest: number, enough: number): number {
+  const { scale, zeroPoint } = parameters;
+  let sum = 0;
+  for (const weight of group) {
+    const error = (codeOf(weight, parameters, highest) - zeroPoint) * scale - weight;
+    sum += error * error;
+    if (sum >= enough) return sum;
+  }
+  return sum;
+}
+
+/** Rounds half to even and saturates. The zero point need not be whole. */
+export function codeOf(weight: number, { scale, zeroPoint }: CodeParameters, highest: number): number {
+  const code = Number.isInteger(zeroPoint)
+    ? roundHalfEven(weight / scale) + zeroPoint
+    : roundHalfEven(weight / scale + zeroPoint);
+  return Math.min(highest, Math.max(0, code));
+}
