@@ -3,6 +3,7 @@ export type { CalibrationOptions } from './calibrate/calibrate.js';
 export type { Feeds, Sample, SampleSource } from './calibrate/sources/source.js';
 export { compareModels } from './compare_models.js';
 export { type Config, defineConfig } from './config.js';
+export { type Dtype, dtypes } from './dtype_presets.js';
 export { type Check, CheckFailedError, type CheckOptions } from './evaluate/check.js';
 export type { Comparison, OutputComparison } from './evaluate/compare.js';
 export { type CostOptions, type CostSummary, summarizeCost } from './evaluate/cost_summary.js';
@@ -34,3 +35,12 @@ export { any, constant, op, optional } from './passes/rewrite/pattern.js';
 export { defineRewrite } from './passes/rewrite/rewrite.js';
 export type { TargetProfile } from './passes/target_profile.js';
 export type { Progress } from './progress.js';
+export {
+  type BlocksScheme,
+  type Bnb4Scheme,
+  type DynamicScheme,
+  type QuantizeWeightsOptions,
+  type QuantizeWeightsResult,
+  quantizeWeights,
+  type WeightScheme,
+} from './quantize_weights.js';

@@ -15,6 +15,7 @@ it('exports exactly the public API', () => {
     'defineConfig',
     'definePass',
     'defineRewrite',
+    'dtypes',
     'encodeModel',
     'explain',
     'findTarget',
@@ -29,6 +30,8 @@ it('exports exactly the public API', () => {
     'optional',
     'qdqToQoperator',
     'qoperatorToQdq',
+
+    'quantizeWeights',
     'rewritePass',
     'rules',
     'runPipeline',

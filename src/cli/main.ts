@@ -8,6 +8,7 @@ import { inferCommand } from './infer_command.js';
 import { inspectCommand } from './inspect_command.js';
 import { lintCommand } from './lint_command.js';
 import { optimizeCommand } from './optimize_command.js';
+import { quantizeCommand } from './quantize_command.js';
 import { simplifyCommand } from './simplify_command.js';
 
 const helpHint = '(onnxopt COMMAND --help shows the options)';
@@ -33,6 +34,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the result does not answer as the
 const commands = [
   optimizeCommand(),
   simplifyCommand(),
+  quantizeCommand(),
   convertCommand(),
   inferCommand(),
   compareCommand(),

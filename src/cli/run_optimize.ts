@@ -4,6 +4,7 @@ import { findConfig, loadConfig } from '../config.js';
 import { CheckFailedError } from '../evaluate/check.js';
 import { type Diagnostic, formatDiagnostic } from '../ir/diagnostic.js';
 import { type OptimizeOptions, type OptimizeResult, optimize } from '../optimize.js';
+import type { QuantizeWeightsResult } from '../quantize_weights.js';
 import { comparisonRows } from './comparison_rows.js';
 import { progressBar } from './progress_bar.js';
 import { formatBytes, formatTable, toJson } from './table.js';
@@ -22,17 +23,27 @@ export type RunFlags = {
   readonly quiet?: boolean;
 };
 
+/** What a command does with the merged options. */
+export type Job = (options: OptimizeOptions) => Promise<JobResult>;
+
+type JobResult = OptimizeResult & Partial<Pick<QuantizeWeightsResult, 'weights'>>;
+
 /** Flags over configuration over defaults; then the job, and what it says. */
-export async function runOptimize(model: string, flags: RunFlags, options: Partial<OptimizeOptions>): Promise<void> {
+export async function runOptimize(
+  model: string,
+  flags: RunFlags,
+  options: Partial<OptimizeOptions>,
+  job: Job = optimize,
+): Promise<void> {
   const configFile = flags.config ?? findConfig(process.cwd());
   const config = configFile === undefined ? {} : await loadConfig(configFile);
   const bar = progressBar(flags.quiet === true || flags.json === true);
   const onDiagnostic = (diagnostic: Diagnostic) => {
     if (!flags.quiet) warn(diagnostic);
   };
-  let result: OptimizeResult;
+  let result: JobResult;
   try {
-    result = await optimize({
+    result = await job({
       ...config,
       ...options,
       calibration: { ...config.calibration, ...options.calibration, onDiagnostic },
@@ -73,12 +84,12 @@ function mergedCheck(
   return { check: { ...(config || {}), ...options } };
 }
 
-function jsonReport(input: string, { model: _model, quantization, ...result }: OptimizeResult): object {
+function jsonReport(input: string, { model: _model, quantization, ...result }: JobResult): object {
   const { ranges: _ranges, ...rest } = quantization ?? { ranges: undefined };
   return { input, output: result.files?.model, ...result, ...(quantization && { quantization: rest }) };
 }
 
-function textReport(input: string, result: OptimizeResult, withPasses: boolean): string {
+function textReport(input: string, result: JobResult, withPasses: boolean): string {
   const { before, after, quantization, check, files } = result;
   const row = (name: string, a: number, b: number, format: (value: number) => string = String) => [
     name,
@@ -98,6 +109,7 @@ function textReport(input: string, result: OptimizeResult, withPasses: boolean):
     sections.push(passTable(result.passes), ...ruleTable(result.passes));
   }
   if (quantization !== undefined) sections.push(quantizationText(quantization, withPasses));
+  if (result.weights?.scheme !== undefined) sections.push(weightsText(result.weights, withPasses));
   sections.push(
     check.status === 'skipped'
       ? `NOT CHECKED: ${check.reason}`
@@ -134,9 +146,17 @@ function quantizationText(report: NonNullable<OptimizeResult['quantization']>, a
   const lines = [
     `int8 for ${cpu}: ${eightBit} nodes on 8 bits, ${floats.length} left in float, calibrated on ${samples} samples`,
   ];
+  return [...lines, ...floatLines(floats, all)].join('\n');
+}
+
+function weightsText({ layers, floats }: QuantizeWeightsResult['weights'], all: boolean): string {
+  const line = `${layers} ${layers === 1 ? 'layer has' : 'layers have'} quantized weights, ${floats.length} left in float`;
+  return [line, ...floatLines(floats, all)].join('\n');
+}
+
+function floatLines(floats: QuantizeWeightsResult['weights']['floats'], all: boolean): string[] {
+  if (all) return floats.map(({ node, reason }) => `  float: ${node}: ${reason}`);
   const byReason = new Map<string, number>();
   for (const { reason } of floats) byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
-  if (all) lines.push(...floats.map(({ node, reason }) => `  float: ${node}: ${reason}`));
-  else lines.push(...[...byReason].map(([reason, count]) => `  float: ${count} × ${reason}`));
-  return lines.join('\n');
+  return [...byReason].map(([reason, count]) => `  float: ${count} × ${reason}`);
 }

@@ -1,8 +1,10 @@
 import type { ModelRunner, RunningModel } from '../calibrate/runner.js';
 import { type OpenSourceOptions, openSource, type SourceSpec } from '../calibrate/sources/open_source.js';
 import type { SampleSource } from '../calibrate/sources/source.js';
+import { getInt } from '../ir/attribute.js';
+import { constantTensor } from '../ir/constant.js';
 import { type Diagnostic, DiagnosticError } from '../ir/diagnostic.js';
-import type { Model } from '../ir/graph.js';
+import type { Model, Node } from '../ir/graph.js';
 import { modelGraphs } from '../ir/traversal.js';
 import { samplesThatRun } from './check_samples.js';
 import { type Comparison, compareOutputs, fedInputs, signatureDifferences } from './compare.js';
@@ -112,20 +114,36 @@ async function openSamples(
   return source ?? `the original runs on no sample that could be made from its types: ${reason ?? 'no input fits'}`;
 }
 
-/** The precision that a model's own operators show: int8 where it quantizes, else fp32. */
+/** The precision that a model's own operators show, the coarsest where they show several; else fp32. */
 export function apparentPrecision(model: Model): keyof typeof tolerances {
+  let found: keyof typeof tolerances = 'fp32';
   for (const graph of modelGraphs(model)) {
-    for (const { opType } of graph.nodes) if (quantizing.has(opType)) return 'int8';
+    for (const node of graph.nodes) {
+      if (hasFourBits(node)) return 'int4';
+      if (quantizing.has(node.opType)) found = 'int8';
+      else if (found === 'fp32' && dequantizing.has(node.opType)) found = 'int8-weights';
+    }
   }
-  return 'fp32';
+  return found;
 }
 
 const quantizing: ReadonlySet<string> = new Set([
   'QuantizeLinear',
   'DynamicQuantizeLinear',
+  'DynamicQuantizeMatMul',
+  'DynamicQuantizeLSTM',
   'QLinearConv',
   'QLinearMatMul',
 ]);
+
+const dequantizing: ReadonlySet<string> = new Set(['DequantizeLinear', 'MatMulNBits', 'GatherBlockQuantized']);
+
+function hasFourBits(node: Node): boolean {
+  if (node.opType === 'MatMulBnb4') return true;
+  if (!dequantizing.has(node.opType)) return false;
+  const dtype = constantTensor(node.inputs[0])?.dtype;
+  return node.opType === 'DequantizeLinear' ? dtype === 'int4' || dtype === 'uint4' : getInt(node, 'bits', 4) === 4;
+}
 
 /** How a check that did not happen is said. */
 export const checkDiagnostics = (check: Check): readonly Diagnostic[] =>

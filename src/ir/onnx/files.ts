@@ -52,20 +52,22 @@ export type SaveOptions = {
    * data file whatever was asked. Default `keep`.
    */
   readonly externalData?: 'keep' | 'always' | 'never';
+  /** What the name of the data file has behind that of the model. Default `.data`. */
+  readonly dataSuffix?: string;
 };
 
 /** What was written, beside each other. */
 export type SavedFiles = { readonly model: string; readonly data: string | undefined; readonly bytes: number };
 
 /**
- * Writes `model` into `folder` as `name`, with `name.data` beside it where data goes outside. Overwrites; callers that
+ * Writes `model` into `folder` as `name`, with a data file beside it where data goes outside. Overwrites; callers that
  * replace something good write elsewhere first and move (`replaceFiles`).
  * @throws DiagnosticError `save/failed`.
  */
 export function saveModelInto(model: Model, folder: string, name: string, options: SaveOptions = {}): SavedFiles {
   const mode = options.externalData ?? 'keep';
   const target = path.join(folder, name);
-  const dataName = `${name}.data`;
+  const dataName = `${name}${options.dataSuffix ?? '.data'}`;
   try {
     let reused = mode === 'keep' ? reusableDataFile(model) : undefined;
     let plan = planExternal(dataName, mode, reused);
