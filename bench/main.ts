@@ -12,6 +12,7 @@ import { inferenceBench } from './inference.js';
 import { int8Bench } from './int8.js';
 import type { Bench, Measurement } from './measurement.js';
 import { simplifyBench } from './simplify.js';
+import { weightOnlyBench } from './weight_only.js';
 
 const benches: readonly Bench[] = [
   int8Bench,
@@ -20,6 +21,7 @@ const benches: readonly Bench[] = [
   commandBench,
   inferenceBench,
   simplifyBench,
+  weightOnlyBench,
 ];
 
 const { values } = parseArgs({

@@ -25,14 +25,15 @@ export type BlocksScheme = {
   readonly bits?: 4 | 8;
   /** A power of two, 16 to 256; default 32. */
   readonly blockSize?: number;
-  /** `round` to the nearest code, or `hqq`: with zero points of half-quadratic optimization. Default `round`. */
+  /**
+   * `round` to the nearest code, or `hqq`: with zero points of half-quadratic optimization, which are truer, are not whole
+   * numbers, and are slower for long inputs on the CPU; MatMulNBits alone takes them. Default `round`.
+   */
   readonly method?: 'round' | 'hqq';
   /** Zero points in the middle. Default for `round`; `hqq` has none such. */
   readonly symmetric?: boolean;
   /** Whether scales reach to the ends of each block, or are those of the least squared error. Default `range`. */
   readonly scales?: 'range' | 'mse';
-  /** Zero points that are not rounded are truer and slower; MatMulNBits alone takes them. Default `whole`. */
-  readonly zeroPoints?: 'whole' | 'float';
   /** Of MatMulNBits: 0 as it comes, 1 float32, 4 int8 activations. Default 0. */
   readonly accuracyLevel?: 0 | 1 | 4;
   /** Tables that Gather picks rows from as well. */
@@ -170,18 +171,15 @@ function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Setti
 
 function blocksPass(scheme: BlocksScheme, target: TargetProfile, exclude: readonly string[]) {
   const { bits = 4, blockSize = 32, method = 'round', symmetric = method === 'round', scales = 'range' } = scheme;
-  const { zeroPoints = 'whole', accuracyLevel = 0, embeddings = false } = scheme;
+  const { accuracyLevel = 0, embeddings = false } = scheme;
   const form = target.weightOnly;
   requireBlockSize(blockSize);
   if (form === undefined || !form.bits.includes(bits)) throw notTaken(target, `weights in blocks of ${bits} bits`);
   if (!symmetric && !form.zeroPoints) throw notTaken(target, 'weights with zero points');
   if (method === 'hqq' && symmetric) throw conflict('hqq finds zero points, which symmetric weights do not have');
-  if (zeroPoints === 'float' && symmetric) throw conflict('symmetric weights have no zero points');
-  if (zeroPoints === 'float' && form.form !== 'MatMulNBits') throw notTaken(target, 'zero points that are not whole');
-  const pass = weightsPass(
-    { bits, blockSize, method, symmetric, scales, zeroPoints, accuracyLevel, embeddings, exclude },
-    form,
-  );
+  if (method === 'hqq' && bits === 8) throw conflict('hqq is for 4 bits; rounding to 8 loses little');
+  if (method === 'hqq' && form.form !== 'MatMulNBits') throw notTaken(target, 'zero points that are not whole numbers');
+  const pass = weightsPass({ bits, blockSize, method, symmetric, scales, accuracyLevel, embeddings, exclude }, form);
   return { pass, ...(form.form === 'DequantizeLinear' && { opset: blockedOpset }) };
 }
 

@@ -32,7 +32,7 @@ const portable: TargetProfile = {
   avoids: [],
   fusesItself: [],
   precisions: ['fp32', 'int8'],
-  weightOnly: { form: 'DequantizeLinear', bits: [4, 8], zeroPoints: true },
+  weightOnly: { form: 'DequantizeLinear', bits: [4, 8], zeroPoints: true, negativeScales: false },
   dynamicInt8: 'MatMulInteger',
   int8: { default: standard },
 };

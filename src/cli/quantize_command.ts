@@ -18,7 +18,6 @@ type Flags = DataFlags &
     readonly method?: 'round' | 'hqq';
     readonly asymmetric?: boolean;
     readonly weightScales?: 'range' | 'mse';
-    readonly zeroPoints?: 'whole' | 'float';
     readonly accuracyLevel?: '0' | '1' | '4';
     readonly standard?: boolean;
     readonly embeddings?: boolean;
@@ -55,10 +54,9 @@ export const quantizeCommand = (): Command =>
           ]),
         )
         .option('--block-size <count>', 'weights a block: 16 to 256 (default: 32; 64 with --bnb4)', parseCount)
-        .addOption(choice('--method <name>', 'how codes are found (default: round)', ['round', 'hqq']))
+        .addOption(choice('--method <name>', 'hqq: truer zero points, slower (default: round)', ['round', 'hqq']))
         .option('--asymmetric', 'a zero point for each block')
         .addOption(choice('--weight-scales <name>', 'to the ends, or of the least squared error', ['range', 'mse']))
-        .addOption(choice('--zero-points <kind>', 'float: truer and slower, ONNX Runtime only', ['whole', 'float']))
         .addOption(choice('--accuracy-level <n>', 'of MatMulNBits; 4: int8 activations, faster', ['0', '1', '4']))
         .option('--standard', "--dynamic in operators of the standard, not the target's own")
         .option('--embeddings', 'tables that Gather picks rows from as well')
@@ -110,7 +108,7 @@ async function choose(flags: Flags): Promise<Choice> {
     });
   }
   if (flags.dtype !== undefined) return { dtype: flags.dtype };
-  const { blockSize, method, asymmetric, weightScales, zeroPoints, accuracyLevel, embeddings, convolutions } = flags;
+  const { blockSize, method, asymmetric, weightScales, accuracyLevel, embeddings, convolutions } = flags;
   const shared = { ...(weightScales && { scales: weightScales }), ...(embeddings && { embeddings }) };
   const size = blockSize === undefined ? {} : { blockSize };
   if (flags.bnb4 !== undefined) return { scheme: { kind: 'bnb4', type: flags.bnb4, ...size } };
@@ -128,7 +126,6 @@ async function choose(flags: Flags): Promise<Choice> {
       ...shared,
       ...(method && { method }),
       ...(asymmetric && { symmetric: false }),
-      ...(zeroPoints && { zeroPoints }),
       ...(accuracyLevel && { accuracyLevel: Number(accuracyLevel) as 0 | 1 | 4 }),
     },
   };
@@ -140,7 +137,6 @@ const belongsTo: readonly (readonly [keyof Flags, readonly string[]])[] = [
   ['method', ['weights']],
   ['asymmetric', ['weights']],
   ['weightScales', ['weights', 'dynamic']],
-  ['zeroPoints', ['weights']],
   ['accuracyLevel', ['weights']],
   ['standard', ['dynamic']],
   ['embeddings', ['weights', 'dynamic']],

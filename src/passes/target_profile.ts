@@ -82,6 +82,8 @@ export type WeightOnlyScheme = {
   readonly bits: readonly (4 | 8)[];
   /** Whether the codes of a block may have a zero point other than the middle. */
   readonly zeroPoints: boolean;
+  /** Whether a scale may be negative. */
+  readonly negativeScales: boolean;
 };
 
 export type Precision = 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8' | 'int4';

@@ -99,7 +99,7 @@ export const ortCpu: TargetProfile = {
   fusesItself: ['Conv+activation', 'Conv+Add+activation', 'MatMul+Add', 'LayerNormalization', 'Gelu', 'Attention'],
   precisions: ['fp32', 'int8'],
   // Without VNNI the kernels add pairs of u8·s8 products in 16 bits, which full-range weights saturate.
-  weightOnly: { form: 'MatMulNBits', bits: [4, 8], zeroPoints: true },
+  weightOnly: { form: 'MatMulNBits', bits: [4, 8], zeroPoints: true, negativeScales: true },
   dynamicInt8: 'DynamicQuantizeMatMul',
   int8: { vnni: u8s8(127), amx: u8s8(127), avx512: u8s8(64), avx2: u8s8(64), arm: s8s8, default: u8s8(64) },
 };
@@ -130,7 +130,7 @@ export const ortCuda: TargetProfile = {
   avoids: [],
   fusesItself: ['Conv+activation', 'LayerNormalization', 'Gelu', 'Attention'],
   precisions: ['fp32', 'fp16', 'bf16'],
-  weightOnly: { form: 'MatMulNBits', bits: [4, 8], zeroPoints: true },
+  weightOnly: { form: 'MatMulNBits', bits: [4, 8], zeroPoints: true, negativeScales: true },
   int8: {},
   int8Refusal:
     'ONNX Runtime has no 8-bit CUDA kernels for convolutions and matrix products: the model would run dequantized, or on the CPU. fp16 is the fast precision there',

@@ -109,7 +109,12 @@ const runsIn =
   };
 
 /** Blocks of int4 around zero are the only ones it is documented to take. */
-const weightOnly: TargetProfile['weightOnly'] = { form: 'DequantizeLinear', bits: [4], zeroPoints: false };
+const weightOnly: TargetProfile['weightOnly'] = {
+  form: 'DequantizeLinear',
+  bits: [4],
+  zeroPoints: false,
+  negativeScales: false,
+};
 
 export const tensorrt86: TargetProfile = {
   ...base,

@@ -5,13 +5,12 @@ export type BlockOptions = {
   readonly bits: 4 | 8;
   /** Weights along the sum that share a scale: a power of two, 16 to 256. */
   readonly blockSize: number;
-  /** `round`: to the nearest code; `hqq`: with the zero points that half-quadratic optimization finds. */
+  /** `round`: to the nearest code; `hqq`: with the zero points that half-quadratic optimization finds, not whole ones. */
   readonly method: 'round' | 'hqq';
-  /** Zero point in the middle of the codes for all. */
+  /** Zero point in the middle of the codes for all; not with `hqq`. */
   readonly symmetric: boolean;
+  readonly negativeScales: boolean;
   readonly scales: 'range' | 'mse';
-  /** `float`: not rounded to codes, which only some operators take and fewer run fast. */
-  readonly zeroPoints: 'whole' | 'float';
 };
 
 /**
@@ -35,7 +34,7 @@ export type BlockCodes = {
 
 /** Brings `weights`, [rows, columns], to block codes. */
 export function blockCodes(weights: Float32Array, rows: number, columns: number, options: BlockOptions): BlockCodes {
-  const { bits, blockSize, symmetric, scales: search, method, zeroPoints: kind } = options;
+  const { bits, blockSize, symmetric, negativeScales, scales: search, method } = options;
   const highest = 2 ** bits - 1;
   const blocks = Math.ceil(columns / blockSize);
   const codes = new Uint8Array(rows * blocks * blockSize);
@@ -45,9 +44,8 @@ export function blockCodes(weights: Float32Array, rows: number, columns: number,
     for (let block = 0; block < blocks; block += 1) {
       const from = row * columns + block * blockSize;
       const group = weights.subarray(from, Math.min(from + blockSize, (row + 1) * columns));
-      const rounded = codeParameters(group, { highest, symmetric, scales: search });
-      const parameters =
-        method === 'hqq' ? halfQuadratic(group, rounded, highest, { whole: kind === 'whole' }) : rounded;
+      const rounded = codeParameters(group, { highest, symmetric, negativeScales, scales: search });
+      const parameters = method === 'hqq' ? halfQuadratic(group, rounded, highest) : rounded;
       const index = row * blocks + block;
       scales[index] = parameters.scale;
       zeroPoints[index] = parameters.zeroPoint;

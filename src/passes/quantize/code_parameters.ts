@@ -9,6 +9,8 @@ export type CodeOptions = {
   readonly highest: number;
   /** Zero point in the middle; else where the range of the group puts it. */
   readonly symmetric: boolean;
+  /** Whether a symmetric scale may be negative, which puts an end on either side at the code that lies further out. */
+  readonly negativeScales?: boolean;
   /** `range`: nothing is cut off; `mse`: the scale of the least squared error among fractions of it. */
   readonly scales: 'range' | 'mse';
 };
@@ -18,15 +20,19 @@ const smallestScale = 2 ** -126;
 
 /**
  * Scale and zero point of a group of weights. Symmetric: the zero point is the middle code, and the scale the smallest
- * that reaches both ends: −8 and 7 steps away for 4 bits. Asymmetric: scale = (max − min) / highest over the range
- * widened to hold 0, zeroPoint = round(−min / scale). Groups of zeros have scale 1.
+ * that reaches both ends, −8 and 7 steps away for 4 bits; or, where it may be negative, the one that puts the larger end
+ * at −8 steps, which cuts off at most a step of the other. Asymmetric: scale = (max − min) / highest over the range widened
+ * to hold 0, zeroPoint = round(−min / scale). Groups of zeros have scale 1.
  */
 export function codeParameters(group: Float32Array, options: CodeOptions): CodeParameters {
   const widest = widestParameters(group, options);
   return options.scales === 'range' ? widest : leastSquares(group, widest, options);
 }
 
-function widestParameters(group: Float32Array, { highest, symmetric }: CodeOptions): CodeParameters {
+function widestParameters(
+  group: Float32Array,
+  { highest, symmetric, negativeScales = false }: CodeOptions,
+): CodeParameters {
   let min = 0;
   let max = 0;
   for (const weight of group) {
@@ -34,6 +40,7 @@ function widestParameters(group: Float32Array, { highest, symmetric }: CodeOptio
     else if (weight > max) max = weight;
   }
   const middle = Math.ceil(highest / 2);
+  if (symmetric && negativeScales) return { scale: toScale((-min > max ? min : max) / -middle), zeroPoint: middle };
   if (symmetric) return { scale: toScale(Math.max(-min / middle, max / (highest - middle))), zeroPoint: middle };
   const scale = toScale((max - min) / highest);
   return { scale, zeroPoint: Math.min(highest, Math.max(0, roundHalfEven(-min / scale))) };
@@ -41,7 +48,7 @@ function widestParameters(group: Float32Array, { highest, symmetric }: CodeOptio
 
 function toScale(width: number): number {
   const scale = Math.fround(width);
-  return scale < smallestScale ? 1 : scale;
+  return Math.abs(scale) < smallestScale ? 1 : scale;
 }
 
 /** Fractions of the widest scale that are tried. Under a third of it, more is cut off than rounding can win back. */

@@ -14,7 +14,6 @@ import { fewestWeights, finiteWeights } from './weight_layer.js';
 export type ConvolutionLayer = {
   readonly kind: 'convolution';
   readonly node: Node;
-  readonly input: Value;
   readonly weight: Value;
   readonly bias: Value | null;
   readonly dims: readonly number[];
@@ -33,7 +32,7 @@ export function convolutionLayer(node: Node, inference: Inference): ConvolutionL
   const biasTensor = constantTensor(bias);
   if (bias !== null && biasTensor?.dims.length !== 1) return 'its bias is not constant';
   if (elementCount(tensor.dims) < fewestWeights) return `fewer than ${fewestWeights} weights`;
-  return { kind: 'convolution', node, input, weight, bias, dims: tensor.dims };
+  return { kind: 'convolution', node, weight, bias, dims: tensor.dims };
 }
 
 /**

@@ -8,19 +8,10 @@ const [norm, firstBeta, growth, rounds] = [0.7, 10, 1.01, 20] as const;
  * errors less than many small ones. Half-quadratic splitting (Badri and Shaji, 2023): e = shrink(w − ŵ, β) with
  * shrink(x, β) = sign(x) · max(0, |x| − |x|^(p−1) / β), then zeroPoint = mean(code − (w − e) / scale), and β grows. Here
  * errors are counted in steps of the scale, so that β means the same for weights of every size. The best of all rounds
- * is returned, `start` included, rounded to whole numbers where `whole`.
+ * is returned, `start` included; its zero point is not a whole number, since rounded to one it gains nothing (measured).
  */
-export function halfQuadratic(
-  group: Float32Array,
-  start: CodeParameters,
-  highest: number,
-  { whole }: { readonly whole: boolean },
-): CodeParameters {
+export function halfQuadratic(group: Float32Array, start: CodeParameters, highest: number): CodeParameters {
   const { scale } = start;
-  const admit = (zeroPoint: number) => {
-    const inside = Math.min(highest, Math.max(0, zeroPoint));
-    return { scale, zeroPoint: whole ? Math.round(inside) : Math.fround(inside) };
-  };
   let best = start;
   let least = normOf(group, start, highest);
   let { zeroPoint } = start;
@@ -36,7 +27,7 @@ export function halfQuadratic(
     const next = sum / group.length;
     if (next === zeroPoint) break;
     zeroPoint = next;
-    const candidate = admit(zeroPoint);
+    const candidate = { scale, zeroPoint: Math.fround(Math.min(highest, Math.max(0, zeroPoint))) };
     const error = normOf(group, candidate, highest);
     if (error < least) {
       least = error;

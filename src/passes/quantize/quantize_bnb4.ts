@@ -10,6 +10,7 @@ import {
   finiteWeights,
   type MatrixLayer,
   matrixLayer,
+  operandsOf,
   selectWeightLayers,
   type WeightSelectionOptions,
   weightRows,
@@ -56,7 +57,8 @@ export const quantizeBnb4 = (options: Bnb4Options): Pass =>
       for (const { node, weight } of layers) finiteWeights(node, weight);
       const written = new Map<Value, Map<boolean, readonly Value[]>>();
       for (const layer of layers) {
-        const { node, input, weight, bias, products, outputs, transposed } = layer;
+        const { node, weight, products, outputs, transposed } = layer;
+        const { input, bias } = operandsOf(layer);
         fired(name, node);
         const forms = written.get(weight) ?? new Map<boolean, readonly Value[]>();
         written.set(weight, forms);

@@ -18,6 +18,7 @@ import {
   finiteWeights,
   type MatrixLayer,
   matrixLayer,
+  operandsOf,
   selectWeightLayers,
   type TableLayer,
   tableLayer,
@@ -115,7 +116,7 @@ class Writing {
         );
         return;
       case 'convolution': {
-        const activation = this.activation(layer.node.graph, layer.input);
+        const activation = this.activation(layer.node.graph, layer.node.inputs[0]!);
         writeConvolution(writer, beside, layer, activation, this.options.scales);
         return;
       }
@@ -145,7 +146,8 @@ class Writing {
   }
 
   private integerProduct(layer: MatrixLayer, writer: LayerWriter, beside: LayerWriter): void {
-    const { node, input, bias } = layer;
+    const { node } = layer;
+    const { input, bias } = operandsOf(layer);
     const [codes, scales, zeroPoints] = this.matrix(layer, beside);
     const activation = this.activation(node.graph, input);
     const zero = this.options.dtype === 'int8' ? [] : [zeroPoints!];
@@ -157,7 +159,8 @@ class Writing {
   }
 
   private ownProduct(layer: MatrixLayer, writer: LayerWriter, beside: LayerWriter): void {
-    const { node, input, bias, outputs } = layer;
+    const { node, outputs } = layer;
+    const { input, bias } = operandsOf(layer);
     const dims = constantTensor(bias)?.dims;
     const fits = dims?.length === 1 && dims[0] === outputs;
     const inputs = [input, ...this.matrix(layer, beside), ...(fits ? [bias] : [])];

@@ -19,7 +19,8 @@ export function writeTable(writer: LayerWriter, layer: TableLayer): readonly Val
 
 /** Gather(table, i) => Cast(Gather(codes, i)) · Gather(scales, i), in operators that every runtime has. */
 export function gatherFromRows(writer: LayerWriter, layer: TableLayer, [codes, scales]: readonly Value[]): void {
-  const { indices, node } = layer;
+  const { node } = layer;
+  const indices = node.inputs[1]!;
   const picked = writer.op('Cast', [writer.op('Gather', [codes!, indices])], {
     attributes: [intAttribute('to', dataTypeCode('float'))],
   });

@@ -14,6 +14,7 @@ import {
   finiteWeights,
   type MatrixLayer,
   matrixLayer,
+  operandsOf,
   selectWeightLayers,
   type TableLayer,
   tableLayer,
@@ -21,7 +22,7 @@ import {
   weightRows,
 } from './weight_layer.js';
 
-export type QuantizeWeightsOptions = BlockOptions &
+export type QuantizeWeightsOptions = Omit<BlockOptions, 'negativeScales'> &
   WeightSelectionOptions & {
     /** How exactly MatMulNBits computes: 0 as it comes, 1 float32, 4 int8 activations, which is faster. */
     readonly accuracyLevel: 0 | 1 | 4;
@@ -103,12 +104,13 @@ class Writing {
     else this.dequantized(layer);
   }
 
-  private product({ node, input, bias, ...layer }: MatrixLayer): void {
+  private product(layer: MatrixLayer): void {
+    const { input, bias } = operandsOf(layer);
     const { bits, blockSize, accuracyLevel } = this.options;
     const [codes, ...parameters] = this.once(layer.weight, `${layer.transposed} packed`, () =>
-      this.packed(layer.weight, this.codes({ node, input, bias, ...layer })),
+      this.packed(layer.weight, this.codes(layer)),
     );
-    const writer = LayerWriter.at(this.editor, name, node);
+    const writer = LayerWriter.at(this.editor, name, layer.node);
     const attributes = [
       intAttribute('K', layer.products),
       intAttribute('N', layer.outputs),
@@ -118,13 +120,13 @@ class Writing {
     ];
     const result = writer.op('MatMulNBits', [input, codes!, ...parameters], { domain: 'com.microsoft', attributes });
     // An Add: not every runtime of this operator takes a bias.
-    writer.replace(node, bias === null ? result : writer.op('Add', [result, bias]));
+    writer.replace(layer.node, bias === null ? result : writer.op('Add', [result, bias]));
   }
 
   /** Codes [outputs, blocks, bytes], scales [outputs, blocks] and, unless all are in the middle, zero points. */
   private packed(weight: Value, codes: BlockCodes): readonly Value[] {
     const { rows, blocks, bits, blockSize } = codes;
-    const { symmetric, zeroPoints } = this.options;
+    const { symmetric, method } = this.options;
     const writer = this.besideWeight(weight);
     const bytes = packRows(codes.codes, rows, bits);
     const packed = tensorFromBytes('uint8', [rows, blocks, (blockSize * bits) / 8], bytes);
@@ -132,9 +134,9 @@ class Writing {
       writer.constant(`${weight.name}_codes`, packed),
       writer.constant(`${weight.name}_scales`, floatTensor(codes.scales, [rows, blocks])),
     ];
-    if (symmetric && this.options.method === 'round') return made;
+    if (symmetric) return made;
     const points =
-      zeroPoints === 'float'
+      method === 'hqq'
         ? floatTensor(codes.zeroPoints, [rows, blocks])
         : tensorFromBytes('uint8', [rows, Math.ceil((blocks * bits) / 8)], packRows(codes.zeroPoints, rows, bits));
     return [...made, writer.constant(`${weight.name}_zero_points`, points)];
@@ -150,8 +152,7 @@ class Writing {
 
   /** Codes in the layout of the weight, with scales and zero points along its axis of sums. */
   private blocked({ weight, transposed, products, outputs }: MatrixLayer, codes: BlockCodes): readonly Value[] {
-    const { bits, symmetric, method } = this.options;
-    const centred = symmetric && method === 'round';
+    const { bits, symmetric: centred } = this.options;
     const { blocks, blockSize } = codes;
     const shift = centred ? 2 ** (bits - 1) : 0;
     const dtype = bits === 4 ? (centred ? 'int4' : 'uint4') : centred ? 'int8' : 'uint8';
@@ -191,7 +192,8 @@ class Writing {
       return;
     }
     const constants = this.once(weight, 'table', () => {
-      const options = { ...this.options, zeroPoints: 'whole' } as const;
+      // Its zero points are codes.
+      const options = { ...this.options, method: 'round', negativeScales: false } as const;
       return this.tableBlocks(weight, blockCodes(finiteWeights(node, weight), rows, columns, options));
     });
     const [data, scales, zeroPoints = null] = constants;
@@ -202,7 +204,7 @@ class Writing {
       intAttribute('gather_axis', 0),
       intAttribute('quantize_axis', 1),
     ];
-    const inputs = [data!, layer.indices, scales!, ...(zeroPoints === null ? [] : [zeroPoints])];
+    const inputs = [data!, node.inputs[1]!, scales!, ...(zeroPoints === null ? [] : [zeroPoints])];
     writer.replace(node, writer.op('GatherBlockQuantized', inputs, { domain: 'com.microsoft', attributes }));
   }
 
@@ -230,7 +232,8 @@ class Writing {
   }
 
   private codes(layer: MatrixLayer): BlockCodes {
-    return blockCodes(weightRows(layer), layer.outputs, layer.products, this.options);
+    const { negativeScales } = this.scheme;
+    return blockCodes(weightRows(layer), layer.outputs, layer.products, { ...this.options, negativeScales });
   }
 
   private besideWeight(weight: Value): LayerWriter {

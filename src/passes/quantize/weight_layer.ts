@@ -8,18 +8,18 @@ import { elementCount, tensorData } from '../../ir/tensor.js';
 import { modelGraphs } from '../../ir/traversal.js';
 import { nameMatcher } from './selection.js';
 
-/** A MatMul or Gemm with a constant matrix: [..., products] · [products, outputs]. */
+/**
+ * A MatMul or Gemm with a constant matrix: [..., products] · [products, outputs]. What else it reads is asked of the node
+ * when it is rewritten: another layer may have been replaced in front of it.
+ */
 export type MatrixLayer = {
   readonly kind: 'matrix';
   readonly node: Node;
-  readonly input: Value;
   readonly weight: Value;
   readonly products: number;
   readonly outputs: number;
   /** Whether the matrix is stored as [outputs, products]. */
   readonly transposed: boolean;
-  /** What is added behind the product; it may be no constant, and may be broadcast. */
-  readonly bias: Value | null;
 };
 
 /** A Gather of rows out of a constant table [rows, columns]. */
@@ -27,7 +27,6 @@ export type TableLayer = {
   readonly kind: 'table';
   readonly node: Node;
   readonly weight: Value;
-  readonly indices: Value;
   readonly rows: number;
   readonly columns: number;
 };
@@ -90,7 +89,7 @@ function floatReader(weight: Value, isLayer: (node: Node) => boolean): string | 
 export function matrixLayer(node: Node, inference: Inference): MatrixLayer | string | undefined {
   if (node.domain !== '' && node.domain !== 'ai.onnx') return undefined;
   if (node.opType !== 'MatMul' && node.opType !== 'Gemm') return undefined;
-  const [input, weight, bias = null] = node.inputs;
+  const [input, weight] = node.inputs;
   if (input == null || weight == null || node.outputs[0] == null) return 'an input is missing';
   const tensor = constantTensor(weight);
   if (tensor === undefined) {
@@ -111,8 +110,7 @@ export function matrixLayer(node: Node, inference: Inference): MatrixLayer | str
   if (elementCount(tensor.dims) < fewestWeights) return `fewer than ${fewestWeights} weights`;
   const transposed = node.opType === 'Gemm' && getInt(node, 'transB', 0) !== 0;
   const [products, outputs] = transposed ? [tensor.dims[1]!, tensor.dims[0]!] : [tensor.dims[0]!, tensor.dims[1]!];
-  const added = node.opType === 'Gemm' ? bias : null;
-  return { kind: 'matrix', node, input, weight, products, outputs, transposed, bias: added };
+  return { kind: 'matrix', node, weight, products, outputs, transposed };
 }
 
 /** A Gather from a constant table whose rows can be stored in fewer bits, or the reason why they cannot. */
@@ -126,8 +124,14 @@ export function tableLayer(node: Node): TableLayer | string | undefined {
   if (tensor.dtype !== 'float') return 'its weights are not float32';
   if (tensor.dims.length !== 2 || getInt(node, 'axis', 0) !== 0) return 'it does not pick rows of a table';
   if (elementCount(tensor.dims) < fewestWeights) return `fewer than ${fewestWeights} weights`;
-  return { kind: 'table', node, weight, indices, rows: tensor.dims[0]!, columns: tensor.dims[1]! };
+  return { kind: 'table', node, weight, rows: tensor.dims[0]!, columns: tensor.dims[1]! };
 }
+
+/** What a layer multiplies, and what a Gemm adds behind the product, which may be no constant and may be broadcast. */
+export const operandsOf = ({ node }: MatrixLayer): { readonly input: Value; readonly bias: Value | null } => ({
+  input: node.inputs[0]!,
+  bias: node.inputs[2] ?? null,
+});
 
 /** The weights of each output in a row of their own: [outputs, products]. */
 export function weightRows({ node, weight, products, outputs, transposed }: MatrixLayer): Float32Array {

@@ -11,7 +11,7 @@ const options: BlockOptions = {
   method: 'round',
   symmetric: true,
   scales: 'range',
-  zeroPoints: 'whole',
+  negativeScales: false,
 };
 
 const group = fc.float32Array({ min: -100, max: 100, noNaN: true, minLength: 1, maxLength: 40 });
@@ -28,6 +28,20 @@ describe('codeParameters', () => {
       codeParameters(Float32Array.from(weights), { highest: 15, symmetric: true, scales: 'range' });
     expect(of(-8, 3)).toEqual({ scale: 1, zeroPoint: 8 });
     expect(of(-3, 7)).toEqual({ scale: 1, zeroPoint: 8 });
+  });
+
+  it('with negative scales put the larger end at −8 steps, on whichever side it lies', () => {
+    const of = (...weights: number[]) =>
+      codeParameters(Float32Array.from(weights), {
+        highest: 15,
+        symmetric: true,
+        negativeScales: true,
+        scales: 'range',
+      });
+    expect(of(-8, 3)).toEqual({ scale: 1, zeroPoint: 8 });
+    expect(of(-3, 8)).toEqual({ scale: -1, zeroPoint: 8 });
+    expect(codeOf(8, of(-3, 8), 15)).toBe(0);
+    expect(codeOf(-3, of(-3, 8), 15)).toBe(11);
   });
 
   it('with a zero point reach from the least to the largest, and 0', () => {
@@ -82,11 +96,10 @@ describe('codeParameters', () => {
 describe('halfQuadratic', () => {
   it('is never further off in its norm than what it starts from, and keeps the scale', () => {
     fc.assert(
-      fc.property(group, fc.boolean(), (weights, whole) => {
+      fc.property(group, (weights) => {
         const start = codeParameters(weights, { highest: 15, symmetric: false, scales: 'range' });
-        const found = halfQuadratic(weights, start, 15, { whole });
+        const found = halfQuadratic(weights, start, 15);
         expect(found.scale).toBe(start.scale);
-        expect(Number.isInteger(found.zeroPoint) || !whole).toBe(true);
         expect(found.zeroPoint).toBeGreaterThanOrEqual(0);
         expect(found.zeroPoint).toBeLessThanOrEqual(15);
         const inSteps = (parameters: typeof start) => errorOf(weights, parameters, 0.7) / start.scale ** 0.7;
@@ -98,7 +111,7 @@ describe('halfQuadratic', () => {
   it('moves the zero point onto weights that all lie off the codes', () => {
     const weights = Float32Array.from({ length: 32 }, (_, index) => (index % 15) - 4.6);
     const start = { scale: 1, zeroPoint: 5 };
-    const { zeroPoint } = halfQuadratic(weights, start, 15, { whole: false });
+    const { zeroPoint } = halfQuadratic(weights, start, 15);
     expect(errorOf(weights, { scale: 1, zeroPoint }, 1)).toBeLessThan(errorOf(weights, start, 1) / 4);
   });
 });

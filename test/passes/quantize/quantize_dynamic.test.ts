@@ -110,6 +110,20 @@ describe('quantize-dynamic', () => {
     expect(await largestDifference(model, own, feeds)).toBeLessThan(1e-5);
   });
 
+  it.each(['MatMulInteger', 'DynamicQuantizeMatMul'] as const)(
+    'follows layers that stand right behind each other: %s',
+    async (form) => {
+      const b = new ModelBuilder(17);
+      const first = b.op('MatMul', [b.input('x', [3, 64]), b.constant('w1', randomTensor([64, 64], 3))]);
+      b.output(b.op('Gemm', [first, b.constant('w2', randomTensor([64, 64], 4)), first]), 'y');
+      const { model } = await apply(b.build(), { form });
+      expect(operatorsOf(model).filter((op) => op === form)).toHaveLength(2);
+      // Sums of 64 reach 64: off by the first layer's 0.8 in each of 64 products, and a step of its range of 30.
+      const difference = await largestDifference(b.build(), model, { x: randomTensor([3, 64], 2) });
+      expect(difference).toBeLessThan(64 * 0.0118 * 64 + 64 * 0.3);
+    },
+  );
+
   it('adds a bias behind its one operator where that is not one number for each output', async () => {
     const b = new ModelBuilder(17);
     const inputs = [b.input('x', [3, 64]), b.constant('w', randomTensor([64, 32], 3)), b.input('c', [3, 1])];
