@@ -29,7 +29,7 @@ describe('onnxopt', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('$ onnxopt optimize model.onnx -o fast.onnx');
     expect(stdout).toContain('Exit codes: 0 done, 1 failed, 2 wrong usage, 3');
-    for (const command of ['optimize', 'simplify', 'convert', 'compare', 'inspect']) {
+    for (const command of ['optimize', 'simplify', 'quantize', 'convert', 'compare', 'inspect']) {
       expect(runCli([command, '--help']).stdout).toContain('Examples:');
     }
   });
