@@ -1,7 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { hostCpu } from './backends/ort/host.js';
+import { ortRunner } from './backends/ort/run.js';
 import { findTarget } from './backends/target.js';
+import { observeMoments } from './calibrate/observe_moments.js';
+import { type OpenSourceOptions, openSource, type SourceSpec } from './calibrate/sources/open_source.js';
 import { type Dtype, dtypeDataSuffix, dtypeFileName, dtypeScheme } from './dtype_presets.js';
 import { type Tolerance, tolerances } from './evaluate/tolerance.js';
 import { DiagnosticError } from './ir/diagnostic.js';
@@ -13,7 +16,11 @@ import type { PipelineStep } from './passes/pipeline.js';
 import { ownOperatorsPipeline, standardPipeline } from './passes/pipelines.js';
 import { quantizeBnb4 } from './passes/quantize/quantize_bnb4.js';
 import { dynamicOpset, quantizeDynamic } from './passes/quantize/quantize_dynamic.js';
-import { blockedOpset, quantizeWeights as weightsPass } from './passes/quantize/quantize_weights.js';
+import {
+  blockedOpset,
+  type MomentsObserver,
+  quantizeWeights as weightsPass,
+} from './passes/quantize/quantize_weights.js';
 import { eliminateDeadNodes } from './passes/simplify/eliminate_dead_nodes.js';
 import { eliminateUnusedInitializers } from './passes/simplify/eliminate_unused_initializers.js';
 import { int8Scheme, type TargetProfile } from './passes/target_profile.js';
@@ -27,10 +34,11 @@ export type BlocksScheme = {
   readonly blockSize?: number;
   /**
    * `round` to the nearest code, or `hqq`: with zero points of half-quadratic optimization, which are truer, are not whole
-   * numbers, and are slower for long inputs on the CPU; MatMulNBits alone takes them. Default `round`.
+   * numbers, and are slower for long inputs on the CPU; MatMulNBits alone takes them. `gptq`: so that errors make up for
+   * each other on the inputs of `calibration` samples. Default `round`.
    */
-  readonly method?: 'round' | 'hqq';
-  /** Zero points in the middle. Default for `round`; `hqq` has none such. */
+  readonly method?: 'round' | 'hqq' | 'gptq';
+  /** Zero points in the middle. Default, except with `hqq`, which has none such. */
   readonly symmetric?: boolean;
   /** Whether scales reach to the ends of each block, or are those of the least squared error. Default `range`. */
   readonly scales?: 'range' | 'mse';
@@ -69,6 +77,8 @@ export type QuantizeWeightsOptions = Omit<
 > & {
   /** Nodes to leave in float, by node name or output name; `*` stands for any characters. */
   readonly exclude?: readonly string[];
+  /** Samples of what the model will see, which `gptq` alone reads. */
+  readonly calibration?: OpenSourceOptions & { readonly data?: SourceSpec; readonly limit?: number };
 } & (
     | { readonly scheme: WeightScheme; readonly dtype?: undefined }
     /** A form under the name that transformers.js gives it; `output` may be a folder then. */
@@ -91,7 +101,7 @@ export type QuantizeWeightsResult = OptimizeResult & {
  * written.
  */
 export async function quantizeWeights(options: QuantizeWeightsOptions): Promise<QuantizeWeightsResult> {
-  const { scheme: asked, dtype, exclude, ...rest } = options;
+  const { scheme: asked, dtype, exclude, calibration: _calibration, ...rest } = options;
   const { model } = options;
   const original = () => (typeof model === 'string' ? loadModel(model) : model);
   const scheme = dtype === undefined ? asked : dtypeScheme(dtype, original);
@@ -130,7 +140,9 @@ function toleranceOf(scheme: WeightScheme | undefined, check: OptimizeOptions['c
   return { ...tolerances[isEight ? 'int8-weights' : 'int4'], ...given };
 }
 
-type Settings = { readonly cpu?: string; readonly dtype?: Dtype | undefined; readonly exclude: readonly string[] };
+type Settings = Pick<QuantizeWeightsOptions, 'cpu' | 'dtype' | 'calibration' | 'onProgress'> & {
+  readonly exclude: readonly string[];
+};
 
 function schemeSteps(scheme: WeightScheme, target: TargetProfile, settings: Settings): PipelineStep[] {
   const { pass, opset } = schemePass(scheme, target, settings);
@@ -147,7 +159,7 @@ function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Setti
   const { exclude } = settings;
   switch (scheme.kind) {
     case 'blocks':
-      return blocksPass(scheme, target, exclude);
+      return blocksPass(scheme, target, settings);
     case 'dynamic': {
       const { weights = 'int8', scales = 'range', convolutions = false, embeddings = false } = scheme;
       if (target.dynamicInt8 === undefined) throw notTaken(target, 'products with activations quantized as they come');
@@ -169,8 +181,8 @@ function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Setti
   }
 }
 
-function blocksPass(scheme: BlocksScheme, target: TargetProfile, exclude: readonly string[]) {
-  const { bits = 4, blockSize = 32, method = 'round', symmetric = method === 'round', scales = 'range' } = scheme;
+function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Settings) {
+  const { bits = 4, blockSize = 32, method = 'round', symmetric = method !== 'hqq', scales = 'range' } = scheme;
   const { accuracyLevel = 0, embeddings = false } = scheme;
   const form = target.weightOnly;
   requireBlockSize(blockSize);
@@ -179,8 +191,32 @@ function blocksPass(scheme: BlocksScheme, target: TargetProfile, exclude: readon
   if (method === 'hqq' && symmetric) throw conflict('hqq finds zero points, which symmetric weights do not have');
   if (method === 'hqq' && bits === 8) throw conflict('hqq is for 4 bits; rounding to 8 loses little');
   if (method === 'hqq' && form.form !== 'MatMulNBits') throw notTaken(target, 'zero points that are not whole numbers');
-  const pass = weightsPass({ bits, blockSize, method, symmetric, scales, accuracyLevel, embeddings, exclude }, form);
+  const { exclude } = settings;
+  const moments = method === 'gptq' ? momentsObserver(settings) : undefined;
+  const options = { bits, blockSize, method, symmetric, scales, accuracyLevel, embeddings, exclude };
+  const pass = weightsPass({ ...options, ...(moments && { moments }) }, form);
   return { pass, ...(form.form === 'DequantizeLinear' && { opset: blockedOpset }) };
+}
+
+function momentsObserver({ calibration = {}, onProgress }: Settings): MomentsObserver {
+  const { data, limit, ...reading } = calibration;
+  if (data === undefined) {
+    throw new DiagnosticError({
+      code: 'quantize/no-calibration-data',
+      message: 'gptq needs samples of what the model will see',
+      help: 'Give --calibration-data with a folder of samples, or choose another method',
+    });
+  }
+  return async (model, requests) => {
+    onProgress?.stage?.('calibrating');
+    const inputs = model.graph.inputs.filter(({ initializer }) => initializer === null);
+    const source = await openSource(data, inputs, reading);
+    const options = {
+      ...(limit !== undefined && { limit }),
+      ...(onProgress?.sample && { onSample: onProgress.sample }),
+    };
+    return observeMoments(model, requests, source, ortRunner({ worker: onProgress !== undefined }), options);
+  };
 }
 
 function requireBlockSize(blockSize: number): void {

@@ -15,7 +15,9 @@ type Flags = DataFlags &
     readonly target?: string;
     readonly cpu?: string;
     readonly blockSize?: number;
-    readonly method?: 'round' | 'hqq';
+    readonly method?: 'round' | 'hqq' | 'gptq';
+    readonly calibrationData?: string;
+    readonly calibrationLimit?: number;
     readonly asymmetric?: boolean;
     readonly weightScales?: 'range' | 'mse';
     readonly accuracyLevel?: '0' | '1' | '4';
@@ -54,7 +56,15 @@ export const quantizeCommand = (): Command =>
           ]),
         )
         .option('--block-size <count>', 'weights a block: 16 to 256 (default: 32; 64 with --bnb4)', parseCount)
-        .addOption(choice('--method <name>', 'hqq: truer zero points, slower (default: round)', ['round', 'hqq']))
+        .addOption(
+          choice('--method <name>', 'hqq: truer zero points, slower; gptq: from samples (default: round)', [
+            'round',
+            'hqq',
+            'gptq',
+          ]),
+        )
+        .option('--calibration-data <path>', 'samples for --method gptq, as optimize takes them')
+        .option('--calibration-limit <count>', 'samples to calibrate on at most', parseCount)
         .option('--asymmetric', 'a zero point for each block')
         .addOption(choice('--weight-scales <name>', 'to the ends, or of the least squared error', ['range', 'mse']))
         .addOption(choice('--accuracy-level <n>', 'of MatMulNBits; 4: int8 activations, faster', ['0', '1', '4']))
@@ -81,7 +91,7 @@ Examples:
         import('../quantize_weights.js'),
       ]);
       const { exclude } = flags;
-      const job: Job = ({ precision: _precision, pipeline: _pipeline, quantization, calibration: _data, ...options }) =>
+      const job: Job = ({ precision: _precision, pipeline: _pipeline, quantization, ...options }) =>
         quantizeWeights({ ...options, ...choices, exclude: exclude ?? quantization?.exclude ?? [] });
       await runOptimize(model, flags, optionsOf(flags), job);
     });
@@ -105,6 +115,13 @@ async function choose(flags: Flags): Promise<Choice> {
     throw new DiagnosticError({
       code: 'usage/conflicting-options',
       message: `--${option} means nothing with --${way}`,
+    });
+  }
+  if (flags.calibrationData !== undefined && flags.method !== 'gptq') {
+    throw new DiagnosticError({
+      code: 'usage/conflicting-options',
+      message: 'samples mean nothing without --method gptq',
+      help: 'optimize --precision int8 quantizes activations with samples',
     });
   }
   if (flags.dtype !== undefined) return { dtype: flags.dtype };
@@ -135,6 +152,8 @@ async function choose(flags: Flags): Promise<Choice> {
 const belongsTo: readonly (readonly [keyof Flags, readonly string[]])[] = [
   ['blockSize', ['weights', 'bnb4']],
   ['method', ['weights']],
+  ['calibrationData', ['weights']],
+  ['calibrationLimit', ['weights']],
   ['asymmetric', ['weights']],
   ['weightScales', ['weights', 'dynamic']],
   ['accuracyLevel', ['weights']],
@@ -148,9 +167,15 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(flags.checkData !== undefined && { ...openOptions(flags), data: flags.checkData }),
     ...(flags.minSqnr !== undefined && { tolerance: { minSqnr: flags.minSqnr } }),
   };
+  const calibration = {
+    ...openOptions(flags),
+    ...(flags.calibrationData !== undefined && { data: flags.calibrationData }),
+    ...(flags.calibrationLimit !== undefined && { limit: flags.calibrationLimit }),
+  };
   return {
     ...(flags.target !== undefined && { target: flags.target }),
     ...(flags.cpu !== undefined && { cpu: flags.cpu }),
+    ...(flags.calibrationData !== undefined && { calibration }),
     ...(Object.keys(check).length > 0 && { check }),
   };
 }

@@ -50,6 +50,13 @@ describe('onnxopt quantize', () => {
     expect(operatorsOf(loadModel(at('report.onnx')))).toContain('MatMulInteger');
   });
 
+  it('takes samples for gptq', () => {
+    const args = ['--weights', '4', '--method', 'gptq', '--calibration-data', 'random', '--bind', 'N=64'];
+    const { code, stdout } = quantize('-o', at('gptq.onnx'), ...args);
+    expect(code).toBe(0);
+    expect(stdout).toContain('1 layer has quantized weights');
+  });
+
   it('gives a dtype its file name in a folder', () => {
     fs.mkdirSync(at('onnx'));
     const { code, stdout } = quantize('-o', at('onnx'), '--dtype', 'q4');
@@ -63,6 +70,8 @@ describe('onnxopt quantize', () => {
     [2, 'usage/quantization-way', ['--weights', '4', '--dynamic', 'int8']],
     [2, 'usage/conflicting-options', ['--dtype', 'q4', '--block-size', '64']],
     [2, 'usage/conflicting-options', ['--dynamic', 'int8', '--method', 'hqq']],
+    [2, 'usage/conflicting-options', ['--weights', '4', '--calibration-data', 'random']],
+    [1, 'quantize/no-calibration-data', ['--weights', '4', '--method', 'gptq']],
     [2, 'usage/block-size', ['--weights', '4', '--block-size', '33']],
     [2, 'usage/unknown-dtype', ['--dtype', 'q5']],
     [1, 'quantize/dtype-not-offered', ['--dtype', 'fp16']],

@@ -5,8 +5,11 @@ export type BlockOptions = {
   readonly bits: 4 | 8;
   /** Weights along the sum that share a scale: a power of two, 16 to 256. */
   readonly blockSize: number;
-  /** `round`: to the nearest code; `hqq`: with the zero points that half-quadratic optimization finds, not whole ones. */
-  readonly method: 'round' | 'hqq';
+  /**
+   * `round`: to the nearest code; `hqq`: with the zero points that half-quadratic optimization finds, not whole ones;
+   * `gptq`: so that errors make up for each other on the inputs that were seen.
+   */
+  readonly method: 'round' | 'hqq' | 'gptq';
   /** Zero point in the middle of the codes for all; not with `hqq`. */
   readonly symmetric: boolean;
   readonly negativeScales: boolean;
@@ -32,14 +35,23 @@ export type BlockCodes = {
   readonly zeroPoints: Float32Array;
 };
 
-/** Brings `weights`, [rows, columns], to block codes. */
+export function emptyBlockCodes(
+  rows: number,
+  columns: number,
+  { bits, blockSize }: Pick<BlockOptions, 'bits' | 'blockSize'>,
+): BlockCodes {
+  const blocks = Math.ceil(columns / blockSize);
+  const codes = new Uint8Array(rows * blocks * blockSize);
+  const [scales, zeroPoints] = [new Float32Array(rows * blocks), new Float32Array(rows * blocks)];
+  return { rows, columns, blocks, blockSize, bits, codes, scales, zeroPoints };
+}
+
+/** Brings `weights`, [rows, columns], to block codes; for `gptq`, see `gptqCodes`. */
 export function blockCodes(weights: Float32Array, rows: number, columns: number, options: BlockOptions): BlockCodes {
   const { bits, blockSize, symmetric, negativeScales, scales: search, method } = options;
   const highest = 2 ** bits - 1;
-  const blocks = Math.ceil(columns / blockSize);
-  const codes = new Uint8Array(rows * blocks * blockSize);
-  const scales = new Float32Array(rows * blocks);
-  const zeroPoints = new Float32Array(rows * blocks);
+  const result = emptyBlockCodes(rows, columns, options);
+  const { blocks, codes, scales, zeroPoints } = result;
   for (let row = 0; row < rows; row += 1) {
     for (let block = 0; block < blocks; block += 1) {
       const from = row * columns + block * blockSize;
@@ -54,7 +66,7 @@ export function blockCodes(weights: Float32Array, rows: number, columns: number,
       codes.fill(Math.round(parameters.zeroPoint), to + group.length, to + blockSize);
     }
   }
-  return { rows, columns, blocks, blockSize, bits, codes, scales, zeroPoints };
+  return result;
 }
 
 /** [rows, width] of codes in [rows, ceil(width · bits / 8)] bytes, the first code of a byte in its low bits. */

@@ -1,13 +1,14 @@
 // MatMul(x, W), Gemm(x, W, c) => com.microsoft.MatMulNBits(x, codes, scales), or MatMul(x, DequantizeLinear(codes, scales))
 // Needs: a constant float32 matrix that nobody reads in float; opset 21 for DequantizeLinear.
 import { intAttribute } from '../../ir/attribute.js';
-import { DiagnosticError } from '../../ir/diagnostic.js';
+import { DiagnosticError, InvariantError } from '../../ir/diagnostic.js';
 import type { Editor } from '../../ir/editor.js';
-import { type Graph, opsetVersion, type Value } from '../../ir/graph.js';
+import { type Graph, type Model, opsetVersion, type Value } from '../../ir/graph.js';
 import { floatTensor, tensorFromBytes, tensorFromData } from '../../ir/tensor.js';
 import { definePass, type Pass } from '../pass.js';
 import type { WeightOnlyScheme } from '../target_profile.js';
 import { type BlockCodes, type BlockOptions, blockCodes, packRows } from './block_codes.js';
+import { gptqCodes } from './gptq.js';
 import { LayerWriter } from './layer_writer.js';
 import { gatherFromRows, writeTable } from './quantize_table.js';
 import {
@@ -28,7 +29,15 @@ export type QuantizeWeightsOptions = Omit<BlockOptions, 'negativeScales'> &
     readonly accuracyLevel: 0 | 1 | 4;
     /** Tables that Gather picks rows from as well. */
     readonly embeddings: boolean;
+    /** Σ x·xᵀ of activations of the main graph, for `gptq`; layers without are rounded. */
+    readonly moments?: MomentsObserver;
   };
+
+/** Observes activations whose last axis has the given size, on samples that its maker has. */
+export type MomentsObserver = (
+  model: Model,
+  requests: readonly { readonly value: Value; readonly size: number }[],
+) => Promise<ReadonlyMap<Value, Float64Array>>;
 
 const name = 'quantize-weights';
 
@@ -45,7 +54,7 @@ export const quantizeWeights = (options: QuantizeWeightsOptions, scheme: WeightO
     name,
     summary: `matrix products with constant float weights => weights in blocks of ${options.bits} bits`,
     scope: 'model',
-    run(graph, { model, editor, inference, decline, fired }) {
+    async run(graph, { model, editor, inference, decline, fired }) {
       const { layers, floats } = selectWeightLayers<MatrixLayer | TableLayer>(
         model,
         (node) => matrixLayer(node, inference) ?? (options.embeddings ? tableLayer(node) : undefined),
@@ -55,13 +64,37 @@ export const quantizeWeights = (options: QuantizeWeightsOptions, scheme: WeightO
       requireLayers(layers.length, floats);
       if (scheme.form === 'DequantizeLinear') requireBlockedOpset(graph);
       for (const { node, weight } of layers) finiteWeights(node, weight);
-      const writing = new Writing(editor, options, scheme);
+      const matrices = layers.filter((layer) => layer.kind === 'matrix' && layer.node.graph === graph) as MatrixLayer[];
+      const moments = options.method === 'gptq' ? await momentsOf(model, matrices, options.moments) : new Map();
+      const writing = new Writing(editor, options, scheme, moments);
       for (const layer of layers) {
         fired(name, layer.node);
         writing.layer(layer);
       }
     },
   });
+
+/** By weight: the layers that share one share its codes, which have to suit the inputs of all. */
+async function momentsOf(
+  model: Model,
+  layers: readonly MatrixLayer[],
+  observe: MomentsObserver | undefined,
+): Promise<ReadonlyMap<Value, Float64Array>> {
+  if (observe === undefined) throw new InvariantError('gptq needs moments');
+  const sizes = new Map(layers.map((layer) => [operandsOf(layer).input, layer.products]));
+  const observed = await observe(
+    model,
+    Array.from(sizes, ([value, size]) => ({ value, size })),
+  );
+  const moments = new Map<Value, Float64Array>();
+  for (const layer of layers) {
+    const own = observed.get(operandsOf(layer).input);
+    const known = moments.get(layer.weight);
+    if (own === undefined) continue;
+    moments.set(layer.weight, known?.length === own.length ? own.map((moment, index) => moment + known[index]!) : own);
+  }
+  return moments;
+}
 
 /** @throws DiagnosticError `quantize/nothing-to-quantize` with the first reason. */
 export function requireLayers(count: number, floats: readonly { readonly reason: string }[]): void {
@@ -92,10 +125,18 @@ class Writing {
   /** What a weight has become, by its layout; several layers may share it. */
   private readonly written = new Map<Value, Map<string, readonly Value[]>>();
 
-  constructor(editor: Editor, options: QuantizeWeightsOptions, scheme: WeightOnlyScheme) {
+  private readonly moments: ReadonlyMap<Value, Float64Array>;
+
+  constructor(
+    editor: Editor,
+    options: QuantizeWeightsOptions,
+    scheme: WeightOnlyScheme,
+    moments: ReadonlyMap<Value, Float64Array>,
+  ) {
     this.editor = editor;
     this.options = options;
     this.scheme = scheme;
+    this.moments = moments;
   }
 
   layer(layer: MatrixLayer | TableLayer): void {
@@ -233,7 +274,12 @@ class Writing {
 
   private codes(layer: MatrixLayer): BlockCodes {
     const { negativeScales } = this.scheme;
-    return blockCodes(weightRows(layer), layer.outputs, layer.products, { ...this.options, negativeScales });
+    const options = { ...this.options, negativeScales };
+    const { outputs, products } = layer;
+    const moments = this.moments.get(layer.weight);
+    return moments?.length === products ** 2
+      ? gptqCodes(weightRows(layer), outputs, products, options, moments)
+      : blockCodes(weightRows(layer), outputs, products, options);
   }
 
   private besideWeight(weight: Value): LayerWriter {
