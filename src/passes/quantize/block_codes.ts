@@ -62,7 +62,9 @@ export function blockCodes(weights: Float32Array, rows: number, columns: number,
       scales[index] = parameters.scale;
       zeroPoints[index] = parameters.zeroPoint;
       const to = index * blockSize;
-      for (const [offset, weight] of group.entries()) codes[to + offset] = codeOf(weight, parameters, highest);
+      for (let offset = 0; offset < group.length; offset += 1) {
+        codes[to + offset] = codeOf(group[offset]!, parameters, highest);
+      }
       codes.fill(Math.round(parameters.zeroPoint), to + group.length, to + blockSize);
     }
   }

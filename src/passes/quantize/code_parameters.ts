@@ -79,7 +79,7 @@ function squaredError(group: Float32Array, parameters: CodeParameters, highest: 
   const { scale, zeroPoint } = parameters;
   let sum = 0;
   for (const weight of group) {
-    const error = (codeOf(weight, parameters, highest) - zeroPoint) * scale - weight;
+    const error = (saturated(nearest(weight / scale, zeroPoint), highest) - zeroPoint) * scale - weight;
     sum += error * error;
     if (sum >= enough) return sum;
   }
@@ -88,8 +88,16 @@ function squaredError(group: Float32Array, parameters: CodeParameters, highest: 
 
 /** Rounds half to even and saturates. The zero point need not be whole. */
 export function codeOf(weight: number, { scale, zeroPoint }: CodeParameters, highest: number): number {
-  const code = Number.isInteger(zeroPoint)
-    ? roundHalfEven(weight / scale) + zeroPoint
-    : roundHalfEven(weight / scale + zeroPoint);
-  return Math.min(highest, Math.max(0, code));
+  return saturated(nearest(weight / scale, zeroPoint), highest);
 }
+
+/** For |steps| < 2^50: the sum has no bits left behind the point, and the processor rounds it half to even. */
+const noFraction = 1.5 * 2 ** 52;
+
+/** A whole zero point is added behind the rounding, as QuantizeLinear does. */
+export const nearest = (steps: number, zeroPoint: number): number =>
+  Number.isInteger(zeroPoint)
+    ? steps + noFraction - noFraction + zeroPoint
+    : steps + zeroPoint + noFraction - noFraction;
+
+export const saturated = (code: number, highest: number): number => Math.min(highest, Math.max(0, code));

@@ -1,5 +1,5 @@
 import { type BlockCodes, type BlockOptions, emptyBlockCodes } from './block_codes.js';
-import { codeOf, codeParameters } from './code_parameters.js';
+import { codeParameters, nearest, saturated } from './code_parameters.js';
 import { inverseFactor } from './inverse_factor.js';
 
 /** Share of the mean moment that is added to all, so that the factorization is well defined: that of the publication. */
@@ -23,31 +23,50 @@ export function gptqCodes(
   const { symmetric, negativeScales, scales: search, bits } = options;
   const highest = 2 ** bits - 1;
   const factor = inverseFactor(damped(moments, columns), columns);
-  const row = new Float64Array(columns);
-  for (let index = 0; index < rows; index += 1) {
-    row.set(weights.subarray(index * columns, (index + 1) * columns));
-    for (let block = 0; block < blocks; block += 1) {
-      const start = block * blockSize;
-      const end = Math.min(start + blockSize, columns);
-      const group = Float32Array.from(row.subarray(start, end));
-      const parameters = codeParameters(group, { highest, symmetric, negativeScales, scales: search });
-      const at = index * blocks + block;
-      scales[at] = parameters.scale;
-      zeroPoints[at] = parameters.zeroPoint;
-      for (let column = start; column < end; column += 1) {
-        const code = codeOf(row[column]!, parameters, highest);
-        codes[at * blockSize + column - start] = code;
-        const from = column * columns;
-        const error = (row[column]! - (code - parameters.zeroPoint) * parameters.scale) / factor[from + column]!;
-        if (error === 0) continue;
-        for (let behind = column + 1; behind < columns; behind += 1) {
-          row[behind] = row[behind]! - error * factor[from + behind]!;
+  for (let first = 0; first < rows; first += rowsAtOnce) {
+    const count = Math.min(rowsAtOnce, rows - first);
+    const work = Float64Array.from(weights.subarray(first * columns, (first + count) * columns));
+    for (let column = 0; column < columns; column += 1) {
+      const block = Math.floor(column / blockSize);
+      for (let row = 0; row < count; row += 1) {
+        const at = (first + row) * blocks + block;
+        if (column % blockSize === 0) {
+          const end = Math.min(column + blockSize, columns);
+          const group = Float32Array.from(work.subarray(row * columns + column, row * columns + end));
+          const found = codeParameters(group, { highest, symmetric, negativeScales, scales: search });
+          scales[at] = found.scale;
+          zeroPoints[at] = found.zeroPoint;
+          codes.fill(found.zeroPoint, at * blockSize + group.length, (at + 1) * blockSize);
         }
+        const [scale, zeroPoint] = [scales[at]!, zeroPoints[at]!];
+        const weight = work[row * columns + column]!;
+        const code = saturated(nearest(weight / scale, zeroPoint), highest);
+        codes[at * blockSize + (column % blockSize)] = code;
+        const error = weight - (code - zeroPoint) * scale;
+        if (error !== 0) spread(work, row * columns, factor, column, columns, error);
       }
-      codes.fill(parameters.zeroPoint, at * blockSize + end - start, (at + 1) * blockSize);
     }
   }
   return result;
+}
+
+/** Rows that go through the columns together, so that each row of the factor is fetched once for all of them. */
+const rowsAtOnce = 16;
+
+/** Takes the error of a column off those behind it. */
+function spread(
+  work: Float64Array,
+  start: number,
+  factor: Float64Array,
+  column: number,
+  columns: number,
+  error: number,
+): void {
+  const from = column * columns;
+  const share = error / factor[from + column]!;
+  for (let behind = column + 1; behind < columns; behind += 1) {
+    work[start + behind] = work[start + behind]! - share * factor[from + behind]!;
+  }
 }
 
 /** A copy with `damping` added; an input that was always 0 tells nothing, and its weights are rounded as they are. */

@@ -29,7 +29,9 @@ export function rowCodes(weights: Float32Array, rows: number, columns: number, o
     const shift = signed ? limit : 0;
     scales[row] = parameters.scale;
     zeroPoints[row] = parameters.zeroPoint - shift;
-    for (const [column, weight] of group.entries()) codes[from + column] = codeOf(weight, parameters, highest) - shift;
+    for (let column = 0; column < columns; column += 1) {
+      codes[from + column] = codeOf(group[column]!, parameters, highest) - shift;
+    }
   }
   return { codes, scales, zeroPoints };
 }
