@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { hostCpu } from './backends/ort/host.js';
 import { ortRunner } from './backends/ort/run.js';
+import { ortCpu } from './backends/ort/target.js';
 import { findTarget } from './backends/target.js';
 import { observeMoments } from './calibrate/observe_moments.js';
 import { type OpenSourceOptions, openSource, type SourceSpec } from './calibrate/sources/open_source.js';
@@ -164,9 +165,7 @@ function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Setti
       const { weights = 'int8', scales = 'range', convolutions = false, embeddings = false } = scheme;
       if (target.dynamicInt8 === undefined) throw notTaken(target, 'products with activations quantized as they come');
       const form = scheme.form === 'standard' ? 'MatMulInteger' : target.dynamicInt8;
-      // A preset runs on processors nobody knows; weights of half the range are safe on all of them.
-      const cpu = settings.cpu ?? (settings.dtype === undefined ? hostCpu().kind : 'default');
-      const limit = int8Scheme(target, cpu)?.weight.limit ?? 64;
+      const limit = weightLimit(target, settings);
       const options = { dtype: weights, limit, scales, convolutions, embeddings, form, exclude };
       return { pass: quantizeDynamic(options), opset: dynamicOpset };
     }
@@ -179,6 +178,16 @@ function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Setti
     default:
       throw scheme satisfies never;
   }
+}
+
+/**
+ * Products of uint8 and int8 saturate in 16 bits on some processors, on which weights of half the range are safe. A preset
+ * and a portable model run on processors nobody knows.
+ */
+function weightLimit(target: TargetProfile, { cpu, dtype }: Settings): 127 | 64 {
+  const here = hostCpu().kind;
+  const runsHere = dtype === undefined && target.int8[here] !== undefined;
+  return int8Scheme(ortCpu, cpu ?? (runsHere ? here : 'default'))?.weight.limit ?? 64;
 }
 
 function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Settings) {

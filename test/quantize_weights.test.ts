@@ -7,7 +7,7 @@ import { apparentPrecision } from '../src/evaluate/check.js';
 import { intAttribute } from '../src/ir/attribute.js';
 import { opsetVersion } from '../src/ir/graph.js';
 import { loadModel, saveModel } from '../src/ir/onnx/files.js';
-import { floatTensor, int64Tensor, tensorData } from '../src/ir/tensor.js';
+import { floatTensor, int64Tensor, type Tensor, tensorData } from '../src/ir/tensor.js';
 import { type QuantizeWeightsOptions, quantizeWeights, type WeightScheme } from '../src/quantize_weights.js';
 import { ModelBuilder, operatorsOf, randomTensor } from './build_model.js';
 
@@ -72,6 +72,25 @@ describe('quantizeWeights', () => {
     const { model, check: proof } = await quantizeWeights({ model: b.build(), scheme: { kind: 'dynamic' } });
     expect(opsetVersion(model.graph, '')).toBe(11);
     expect(proof.status).toBe('passed');
+  });
+
+  it('keeps int8 weights in half the range where the processor is not known to hold all of it', async () => {
+    const largest = async (options: { target?: string; cpu?: string; dtype?: 'int8' }) => {
+      const scheme = options.dtype === undefined ? { scheme: { kind: 'dynamic' } } : {};
+      const { model } = await quantizeWeights({
+        model: encoder(),
+        check,
+        ...scheme,
+        ...options,
+      } as QuantizeWeightsOptions);
+      const codes = [...model.graph.initializers].find(({ name }) => name === 'w1_codes')!;
+      return Math.max(...(tensorData(codes.initializer as Tensor) as Int8Array).map(Math.abs));
+    };
+    expect(await largest({ target: 'portable' })).toBe(64);
+    expect(await largest({ dtype: 'int8' })).toBe(64);
+    expect(await largest({ cpu: 'avx2' })).toBe(64);
+    expect(await largest({ cpu: 'vnni' })).toBe(127);
+    expect(await largest({ target: 'portable', cpu: 'arm' })).toBe(127);
   });
 
   it('lists what stays in float', async () => {
