@@ -22,6 +22,7 @@ import {
   type MomentsObserver,
   quantizeWeights as weightsPass,
 } from './passes/quantize/quantize_weights.js';
+import type { NodeSelector } from './passes/quantize/selection.js';
 import { eliminateDeadNodes } from './passes/simplify/eliminate_dead_nodes.js';
 import { eliminateUnusedInitializers } from './passes/simplify/eliminate_unused_initializers.js';
 import { int8Scheme, type TargetProfile } from './passes/target_profile.js';
@@ -77,7 +78,7 @@ export type QuantizeWeightsOptions = Omit<
   'precision' | 'pipeline' | 'quantization' | 'calibration'
 > & {
   /** Nodes to leave in float, by node name or output name; `*` stands for any characters. */
-  readonly exclude?: readonly string[];
+  readonly exclude?: readonly NodeSelector[];
   /** Samples of what the model will see, which `gptq` alone reads. */
   readonly calibration?: OpenSourceOptions & { readonly data?: SourceSpec; readonly limit?: number };
 } & (
@@ -142,7 +143,7 @@ function toleranceOf(scheme: WeightScheme | undefined, check: OptimizeOptions['c
 }
 
 type Settings = Pick<QuantizeWeightsOptions, 'cpu' | 'dtype' | 'calibration' | 'onProgress'> & {
-  readonly exclude: readonly string[];
+  readonly exclude: readonly NodeSelector[];
 };
 
 function schemeSteps(scheme: WeightScheme, target: TargetProfile, settings: Settings): PipelineStep[] {

@@ -30,7 +30,6 @@ it('exports exactly the public API', () => {
     'optional',
     'qdqToQoperator',
     'qoperatorToQdq',
-
     'quantizeWeights',
     'rewritePass',
     'rules',

@@ -60,10 +60,14 @@ export function selectParts(graph: Graph, { include, exclude = [], tensors = [] 
   };
 }
 
-/** Whether a node's name, or that of an output, fits one of the patterns. */
-export function nameMatcher(patterns: readonly string[]): (node: Node) => boolean {
-  const expressions = patterns.map(glob);
-  return (node) => nodeNames(node).some((name) => name !== '' && expressions.some((each) => each.test(name)));
+/** Whether one of the selectors means a node. */
+export function nodeMatcher(selectors: readonly NodeSelector[]): (node: Node) => boolean {
+  const tests = selectors.map((selector) => {
+    if (typeof selector === 'function') return selector;
+    const pattern = glob(selector);
+    return (node: Node) => nodeNames(node).some((name) => name !== '' && pattern.test(name));
+  });
+  return (node) => tests.some((test) => test(node));
 }
 
 const nodeNames = (node: Node): string[] => [

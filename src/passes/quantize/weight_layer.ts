@@ -6,7 +6,7 @@ import { describeNode, type Model, type Node, rootGraph, type Value } from '../.
 import type { Inference } from '../../ir/ops/inference/inference.js';
 import { elementCount, tensorData } from '../../ir/tensor.js';
 import { modelGraphs } from '../../ir/traversal.js';
-import { nameMatcher } from './selection.js';
+import { type NodeSelector, nodeMatcher } from './selection.js';
 
 /**
  * A MatMul or Gemm with a constant matrix: [..., products] · [products, outputs]. What else it reads is asked of the node
@@ -39,7 +39,7 @@ export type WeightSelection<Layer> = {
 
 export type WeightSelectionOptions = {
   /** Nodes to leave in float, by node name or output name; `*` stands for any characters. */
-  readonly exclude?: readonly string[];
+  readonly exclude?: readonly NodeSelector[];
 };
 
 /** Under this many weights, a scale and a node more cost what fewer bits save. */
@@ -55,7 +55,7 @@ export function selectWeightLayers<Layer extends { readonly node: Node; readonly
   find: (node: Node) => Layer | string | undefined,
   { exclude = [] }: WeightSelectionOptions = {},
 ): WeightSelection<Layer> {
-  const isExcluded = nameMatcher(exclude);
+  const isExcluded = nodeMatcher(exclude);
   const floats: { node: Node; reason: string }[] = [];
   const found = new Map<Node, Layer>();
   for (const graph of modelGraphs(model)) {
