@@ -39,7 +39,8 @@ export const axesToInput: Step = {
   up(node, context) {
     const axes = getInts(node, 'axes', undefined);
     if (axes === undefined) return undefined;
-    context.setInput(node, 1, context.int64(node, axes, `${node.opType.toLowerCase()}_axes`));
+    // Not "squeeze_axes": ONNX Runtime puts an initializer of that name into graphs and fails where there is one.
+    context.setInput(node, 1, context.int64(node, axes, `axes_of_${node.opType.toLowerCase()}`));
     context.removeAttribute(node, 'axes');
     return undefined;
   },
