@@ -4,6 +4,7 @@
 import { ortRunner } from '../src/backends/ort/run.js';
 import { findTarget } from '../src/backends/target.js';
 import { observeRanges } from '../src/calibrate/observe_ranges.js';
+import { observeStatistics } from '../src/calibrate/observe_statistics.js';
 import { openSource } from '../src/calibrate/sources/open_source.js';
 import type { Feeds, SampleSource } from '../src/calibrate/sources/source.js';
 import { loadModel } from '../src/ir/onnx/files.js';
@@ -45,7 +46,8 @@ if (mode === 'bare') {
   await session.close();
 } else {
   const placement = placeQuantization(model.graph, new Inference(model), target.int8['default']!);
-  await observeRanges(model, valuesToObserve(placement), source, runner);
+  if (mode === 'calibrate') await observeRanges(model, valuesToObserve(placement), source, runner);
+  else await observeStatistics(model, valuesToObserve(placement), source, runner);
 }
 const seconds = (performance.now() - start) / 1000;
 console.log(JSON.stringify({ seconds, peakMegabytes: peakMegabytes() }));
