@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { calibratorNames } from './calibrate/calibrators/calibrator.js';
 import { DiagnosticError } from './ir/diagnostic.js';
 import type { OptimizeOptions } from './optimize.js';
 
@@ -48,7 +49,12 @@ const schema = z.strictObject({
   precision: z.enum(['fp32', 'int8']).optional(),
   cpu: z.string().optional(),
   calibration: z
-    .strictObject({ ...reading, ranges: data.optional(), calibrator: z.enum(['minmax', 'average']).optional() })
+    .strictObject({
+      ...reading,
+      ranges: data.optional(),
+      calibrator: z.enum(calibratorNames).optional(),
+      percentile: z.number().optional(),
+    })
     .optional(),
   quantization: z
     .strictObject({

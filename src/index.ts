@@ -1,6 +1,9 @@
 export { findTarget, targets } from './backends/target.js';
 export type { CalibrationOptions } from './calibrate/calibrate.js';
+export type { CalibratorName } from './calibrate/calibrators/calibrator.js';
 export type { Feeds, Sample, SampleSource } from './calibrate/sources/source.js';
+export type { Statistics } from './calibrate/statistics.js';
+export { type CalibrateModelOptions, calibrateModel, rangesFromStatistics } from './calibrate_model.js';
 export { compareModels } from './compare_models.js';
 export { type Config, defineConfig } from './config.js';
 export { type Dtype, dtypes } from './dtype_presets.js';

@@ -2,28 +2,25 @@ import path from 'node:path';
 import { hostCpu } from './backends/ort/host.js';
 import { ortEvaluator, ortRunner } from './backends/ort/run.js';
 import { findTarget } from './backends/target.js';
-import { type CalibrationOptions, calibrate } from './calibrate/calibrate.js';
+import { type CalibrationOptions, calibrate, countsElements } from './calibrate/calibrate.js';
 import { type Check, type CheckOptions, checkDiagnostics, checkModel } from './evaluate/check.js';
 import { type ModelSummary, modelFileBytes, summarizeModel } from './evaluate/summary.js';
 import { cloneModel } from './ir/clone.js';
 import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';
 import type { Model } from './ir/graph.js';
 import { loadModel, openStaging, type SavedFiles, type SaveOptions, saveModelInto } from './ir/onnx/files.js';
-import { Inference } from './ir/ops/inference/inference.js';
-import { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
 import { type PassReport, type PipelineReport, type PipelineStep, runPipeline } from './passes/pipeline.js';
 import {
   afterQuantizationPipeline,
   integerOperatorsPipeline,
   ownOperatorsPipeline,
-  spelledInFloatsPipeline,
   standardPipeline,
 } from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
-import { placeQuantization } from './passes/quantize/placement.js';
 import type { Range, Ranges } from './passes/quantize/ranges.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
 import { type FpContract, int8Scheme, type TargetProfile } from './passes/target_profile.js';
+import { prepareInt8 } from './prepare_int8.js';
 import type { Progress } from './progress.js';
 
 /** How int8 is written. */
@@ -166,13 +163,6 @@ function requireFormat(target: TargetProfile, { precision, quantization }: Optim
   });
 }
 
-/** The opset in which QuantizeLinear got an axis. */
-const perChannelOpset = 13;
-
-const canRaiseOpset = (model: Model): boolean =>
-  (model.opsetImports.get('') ?? perChannelOpset) < perChannelOpset &&
-  opsetObstacles(model, perChannelOpset).length === 0;
-
 async function quantize(
   model: Model,
   target: TargetProfile,
@@ -180,22 +170,19 @@ async function quantize(
   run: (steps: readonly PipelineStep[]) => Promise<void>,
 ): Promise<QuantizationReport> {
   const { onProgress, cpu = hostCpu().kind } = options;
-  if (canRaiseOpset(model)) {
-    const raise = convertOpset(perChannelOpset);
-    await run([{ pass: raise, reason: 'scales per channel need it' }, ...standardPipeline]);
-  }
-  await run(spelledInFloatsPipeline);
   const scheme = int8Scheme(target, cpu)!;
-  const placement = placeQuantization(model.graph, new Inference(model), scheme, options.quantization);
+  const placement = await prepareInt8(model, scheme, run, options.quantization);
   onProgress?.stage?.('calibrating');
-  const runner = ortRunner({ worker: onProgress !== undefined });
+  // In a thread of its own the model runs on while its activations are counted.
+  const counts = countsElements(options.calibration?.calibrator ?? 'minmax');
+  const runner = ortRunner({ worker: counts || onProgress !== undefined });
   const settings = { ...options.calibration, onSample: onProgress?.sample };
   const values = valuesToObserve(placement);
   // A model whose pairs are complete needs no data.
   const { ranges, samples } =
     values.length === 0
       ? { ranges: new Map<string, Range>(), samples: 0 }
-      : await calibrate(model, values, runner, settings);
+      : await calibrate(model, values, runner, scheme.activation, settings);
   const insertion = insertQdq(placement, ranges, scheme);
   await run([{ pass: insertion, reason: 'ranges are known now' }, ...afterQuantizationPipeline]);
   if (options.quantization?.format === 'qoperator') await run(integerOperatorsPipeline);

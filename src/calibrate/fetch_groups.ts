@@ -1,6 +1,6 @@
-import type { Value } from '../ir/graph.js';
-import { evaluate } from '../ir/dim.js';
 import { dataTypeBits } from '../ir/data_type.js';
+import { evaluate } from '../ir/dim.js';
+import type { Value } from '../ir/graph.js';
 import type { Inference } from '../ir/ops/inference/inference.js';
 import type { Shape } from '../ir/value_type.js';
 import { plainSymbol } from './sources/check_feeds.js';

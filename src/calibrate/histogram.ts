@@ -21,7 +21,12 @@ const firstNonFinite = 0x7f80;
 const mostPending = 2 ** 32 - 1;
 
 /** Position of a bin by value. */
-const rank = (bin: number): number => (bin & signBit ? signBit - (bin & 0x7fff) : signBit + bin);
+export const binRank = (bin: number): number => (bin & signBit ? signBit - (bin & 0x7fff) : signBit + bin);
+
+export const binOfRank = (rank: number): number => (rank < signBit ? signBit | (signBit - rank) : rank - signBit);
+
+/** Whether a bin of numbers is there. */
+export const isBinRank = (rank: number): boolean => Math.abs(rank - signBit) < firstNonFinite;
 
 /** What one tensor added: its extremes (infinite and the wrong way round where it is empty), whether all were numbers. */
 export type Extremes = { readonly min: number; readonly max: number; readonly finite: boolean };
@@ -127,22 +132,14 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
   let i = 0;
   let j = 0;
   while (i < a.bins.length || j < b.bins.length) {
-    const left = i < a.bins.length ? rank(a.bins[i]!) : binCount;
-    const right = j < b.bins.length ? rank(b.bins[j]!) : binCount;
+    const left = i < a.bins.length ? binRank(a.bins[i]!) : binCount;
+    const right = j < b.bins.length ? binRank(b.bins[j]!) : binCount;
     bins.push(left <= right ? a.bins[i]! : b.bins[j]!);
     counts.push((left <= right ? a.counts[i]! : 0) + (right <= left ? b.counts[j]! : 0));
     if (left <= right) i += 1;
     if (right <= left) j += 1;
   }
   return { bins: Uint16Array.from(bins), counts: Float64Array.from(counts) };
-}
-
-/** Whether these are the bins of a histogram: finite, ascending by value. */
-export function areBins(bins: Uint16Array): boolean {
-  return bins.every(
-    (bin, index) =>
-      (bin & 0x7fff) < firstNonFinite && bin !== signBit && (index === 0 || rank(bins[index - 1]!) < rank(bin)),
-  );
 }
 
 /** Bin i holds `counts[i]` numbers from `low[i]` to `high[i]`, ascending. The outermost end at the exact extremes. */

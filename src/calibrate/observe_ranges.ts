@@ -7,18 +7,17 @@ import { Inference } from '../ir/ops/inference/inference.js';
 import { knownBounds } from '../ir/ops/known_ranges.js';
 import { type Tensor, tensorData } from '../ir/tensor.js';
 import type { Range } from '../passes/quantize/ranges.js';
+import { meanRange } from './calibrators/average.js';
 import type { ModelRunner } from './runner.js';
 import type { Sample, SampleSource } from './sources/source.js';
+import { toSumUnits } from './statistics.js';
 
-/**
- * `minmax`: the extremes over all samples. `average`: the mean of each sample's extremes, which a single odd sample
- * does not stretch; what lies beyond saturates.
- */
-export type Calibrator = 'minmax' | 'average';
+/** The calibrators that need extremes only. `average`: the mean of each sample's; what lies beyond saturates. */
+export type ExtremesCalibrator = 'minmax' | 'average';
 
 export type ObserveOptions = {
   /** Default `minmax`. */
-  readonly calibrator?: Calibrator;
+  readonly calibrator?: ExtremesCalibrator;
   /** Stop after this many samples. */
   readonly limit?: number;
   /** Called after each sample, for progress. */
@@ -30,7 +29,7 @@ export type Observation = { readonly ranges: ReadonlyMap<string, Range>; readonl
 /**
  * The smallest and largest value that each of `values` (of the main graph) takes over the samples. The reductions run
  * inside the model, so that two numbers a value and sample come out, whatever the size of the tensors.
- * @throws DiagnosticError `calibrate/no-samples`, `calibrate/non-finite`, what the source or the runtime reports.
+ * @throws DiagnosticError `calibrate/no-samples`, `calibrate/not-finite`, what the source or the runtime reports.
  */
 export async function observeRanges(
   model: Model,
@@ -65,13 +64,13 @@ export async function observeRanges(
 }
 
 /** What the samples gave so far of one value. */
-type Gathered = { min: number; max: number; minSum: number; maxSum: number; samples: number };
+type Gathered = { min: number; max: number; minSum: bigint; maxSum: bigint; samples: number };
 
-function rangesOf(gathered: ReadonlyMap<string, Gathered>, calibrator: Calibrator): Map<string, Range> {
+function rangesOf(gathered: ReadonlyMap<string, Gathered>, calibrator: ExtremesCalibrator): Map<string, Range> {
   return new Map(
     [...gathered].map(([name, { min, max, minSum, maxSum, samples }]) => [
       name,
-      calibrator === 'minmax' ? { min, max } : { min: minSum / samples, max: maxSum / samples },
+      calibrator === 'minmax' ? { min, max } : meanRange(minSum, maxSum, samples),
     ]),
   );
 }
@@ -87,7 +86,7 @@ function requireNumbers({ name, feeds }: Sample): void {
 
 const nonFinite = (value: string, found: number, sample: string): DiagnosticError =>
   new DiagnosticError({
-    code: 'calibrate/non-finite',
+    code: 'calibrate/not-finite',
     message: `"${value}" takes ${Number.isNaN(found) ? 'NaN' : 'infinity'} on sample ${sample}`,
     help: 'Look at that sample; 8 bits cannot hold such a value',
   });
@@ -99,13 +98,13 @@ function gather(gathered: Map<string, Gathered>, name: string, min: number, max:
   if (odd !== undefined) throw nonFinite(name, odd, sample);
   const known = gathered.get(name);
   if (known === undefined) {
-    gathered.set(name, { min, max, minSum: min, maxSum: max, samples: 1 });
+    gathered.set(name, { min, max, minSum: toSumUnits(min), maxSum: toSumUnits(max), samples: 1 });
     return;
   }
   known.min = Math.min(known.min, min);
   known.max = Math.max(known.max, max);
-  known.minSum += min;
-  known.maxSum += max;
+  known.minSum += toSumUnits(min);
+  known.maxSum += toSumUnits(max);
   known.samples += 1;
 }
 

@@ -5,7 +5,7 @@ import { Editor } from '../ir/editor.js';
 import type { Model, Value } from '../ir/graph.js';
 import { Inference } from '../ir/ops/inference/inference.js';
 import type { Tensor } from '../ir/tensor.js';
-import { FetchPlanner } from './fetch_groups.js';
+import { type FetchGroup, FetchPlanner } from './fetch_groups.js';
 import { HistogramCounter } from './histogram.js';
 import type { ModelRunner, RunningModel } from './runner.js';
 import type { Sample, SampleSource } from './sources/source.js';
@@ -25,8 +25,8 @@ const defaultFetchBytes = 2 ** 28;
 /**
  * What each of `values` (floats of the main graph) holds over the samples, every element of it counted. Memory follows
  * the number of values and `maxFetchBytes`, not the number of samples.
- * @throws DiagnosticError `calibrate/no-samples`, `calibrate/not-finite` naming the value and the sample,
- * `calibrate/not-float`, what the source or the runtime reports.
+ * @throws DiagnosticError `calibrate/not-finite` naming the value and the sample, `calibrate/not-float`, what the source
+ * or the runtime reports.
  */
 export async function observeStatistics(
   model: Model,
@@ -42,15 +42,22 @@ export async function observeStatistics(
   const fed = new Set(model.graph.inputs.filter(({ initializer }) => initializer === null));
   const fetched = values.filter((value) => !fed.has(value));
   const probe = withOutputs(model, fetched, inference);
-  const limit = options.maxFetchBytes ?? defaultFetchBytes;
+  // Two runs' results are there at a time.
+  const limit = (options.maxFetchBytes ?? defaultFetchBytes) / 2;
   const planner = new FetchPlanner(model.graph.inputs, fetched, inference, limit);
   const session = fetched.length === 0 ? undefined : await runner(probe.model);
   let samples = 0;
+  const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
   try {
-    const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
-    for await (const sample of source.samples()) {
-      for (const { name } of fed) gathered.get(name)?.add(sample.feeds.get(name)!, sample.name);
-      if (session !== undefined) await fetch(session, sample, planner, probe.outputs, gathered);
+    for await (const { sample, results, group, isLast } of ahead(runs(source, session, planner, probe.outputs))) {
+      if (isLast) for (const { name } of fed) gathered.get(name)?.add(sample.feeds.get(name)!, sample.name);
+      const fetched = await results;
+      for (const name of group) {
+        const tensor = fetched.get(probe.outputs.get(name)!)!;
+        planner.saw(name, tensor.byteLength);
+        gathered.get(name)!.add(tensor, sample.name);
+      }
+      if (!isLast) continue;
       samples += 1;
       options.onSample?.(samples, total);
       if (samples === options.limit) break;
@@ -77,21 +84,51 @@ function requireFloats(values: readonly Value[], inference: Inference): void {
   }
 }
 
-async function fetch(
-  session: RunningModel,
-  sample: Sample,
+/** One run that was asked for: the values of a group, on a sample. */
+type Run = {
+  readonly sample: Sample;
+  readonly group: FetchGroup;
+  readonly results: Promise<ReadonlyMap<string, Tensor>>;
+  /** The sample's last run. */
+  readonly isLast: boolean;
+};
+
+async function* runs(
+  source: SampleSource,
+  session: RunningModel | undefined,
   planner: FetchPlanner,
   outputs: ReadonlyMap<string, string>,
-  gathered: ReadonlyMap<string, Gathering>,
-): Promise<void> {
-  for (const group of planner.groups(sample.feeds)) {
-    const wanted = group.map((name) => outputs.get(name)!);
-    const results = await session.run(sample.feeds, wanted);
-    for (const [index, name] of group.entries()) {
-      const tensor = results.get(wanted[index]!)!;
-      planner.saw(name, tensor.byteLength);
-      gathered.get(name)!.add(tensor, sample.name);
+): AsyncGenerator<Run> {
+  for await (const sample of source.samples()) {
+    const groups = session === undefined ? [] : planner.groups(sample.feeds);
+    if (session === undefined || groups.length === 0) {
+      yield { sample, group: [], results: Promise.resolve(new Map()), isLast: true };
+      continue;
     }
+    for (const [index, group] of groups.entries()) {
+      const wanted = group.map((name) => outputs.get(name)!);
+      const results = session.run(sample.feeds, wanted);
+      // Who waits for it comes later, or, where an earlier run failed, never.
+      results.catch(() => undefined);
+      yield { sample, group, results, isLast: index === groups.length - 1 };
+    }
+  }
+}
+
+/** Asks for the next run before the last one is looked at, so that the model runs while its results are counted. */
+async function* ahead<T>(items: AsyncGenerator<T>): AsyncGenerator<T> {
+  let next = items.next();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = items.next();
+      next.catch(() => undefined);
+      yield value;
+    }
+  } finally {
+    await next.catch(() => undefined);
+    await items.return(undefined);
   }
 }
 
@@ -128,9 +165,7 @@ class Gathering {
 
   result(): TensorStatistics | undefined {
     const { min, max, minSum, maxSum, samples } = this;
-    return samples === 0
-      ? undefined
-      : { histogram: this.counter.histogram(), min, max, minSum, maxSum, samples };
+    return samples === 0 ? undefined : { histogram: this.counter.histogram(), min, max, minSum, maxSum, samples };
   }
 }
 

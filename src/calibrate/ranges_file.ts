@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { z } from 'zod';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Ranges } from '../passes/quantize/ranges.js';
+import { isTensorrtCache, parseTensorrtCache } from './tensorrt_cache.js';
 
 const schema = z.object({
   format: z.literal('onnxopt-ranges'),
@@ -20,15 +21,25 @@ export function formatRanges({ samples, ranges }: SavedRanges): string {
   return `${JSON.stringify(file, null, 2)}\n`;
 }
 
-/** @throws DiagnosticError `calibrate/bad-ranges-file`. */
+/**
+ * Ranges that were saved, or those of a TensorRT calibration cache.
+ * @throws DiagnosticError `calibrate/bad-ranges-file`.
+ */
 export function loadRanges(file: string): SavedRanges {
   const fail = (message: string, cause?: unknown) =>
     new DiagnosticError({ code: 'calibrate/bad-ranges-file', message: `"${file}": ${message}` }, { cause });
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw fail('it cannot be read', cause);
+  }
+  if (isTensorrtCache(text)) return { samples: 0, ranges: parseTensorrtCache(text, file) };
   let json: unknown;
   try {
-    json = JSON.parse(fs.readFileSync(file, 'utf8'));
+    json = JSON.parse(text);
   } catch (cause) {
-    throw fail(cause instanceof SyntaxError ? 'it is not JSON' : 'it cannot be read', cause);
+    throw fail('it is neither JSON nor a TensorRT calibration cache', cause);
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) throw fail(z.prettifyError(parsed.error).replaceAll('\n', '; '));

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
+import { calibrateCommand } from './calibrate_command.js';
 import { compareCommand } from './compare_command.js';
 import { convertCommand } from './convert_command.js';
 import { explainCommand } from './explain_command.js';
@@ -33,6 +34,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the result does not answer as the
 
 const commands = [
   optimizeCommand(),
+  calibrateCommand(),
   simplifyCommand(),
   quantizeCommand(),
   convertCommand(),

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type CalibratorName, calibratorNames } from '../calibrate/calibrators/calibrator.js';
 import type { OptimizeOptions } from '../optimize.js';
 import type { TensorOverride } from '../passes/quantize/selection.js';
 import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber } from './data_options.js';
@@ -11,7 +12,8 @@ type Flags = DataFlags &
     readonly cpu?: string;
     readonly calibrationData?: string;
     readonly calibrationLimit?: number;
-    readonly calibrator?: 'minmax' | 'average';
+    readonly calibrator?: CalibratorName;
+    readonly percentile?: number;
     readonly ranges?: string;
     readonly include?: string[];
     readonly exclude?: string[];
@@ -48,12 +50,10 @@ export const optimizeCommand = (): Command =>
         )
         .option('--calibration-limit <count>', 'samples to calibrate on at most', parsePositive)
         .addOption(
-          new Option('--calibrator <name>', 'how ranges come from samples (default: minmax)').choices([
-            'minmax',
-            'average',
-          ]),
+          new Option('--calibrator <name>', 'how ranges come from samples (default: minmax)').choices(calibratorNames),
         )
-        .option('--ranges <file>', 'activation ranges saved before, instead of data')
+        .option('--percentile <percent>', 'what --calibrator percentile keeps (default: 99.99)', parseNumber)
+        .option('--ranges <file>', 'activation ranges saved before, or a TensorRT calibration cache, instead of data')
         .option('--save-ranges <file>', 'save the activation ranges as JSON')
         .option('--include <pattern...>', 'only nodes of these names run on 8 bits; * stands for any characters')
         .option('--exclude <pattern...>', 'nodes to leave in float, by name')
@@ -111,6 +111,7 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(flags.calibrationData !== undefined && { data: flags.calibrationData }),
     ...(flags.calibrationLimit !== undefined && { limit: flags.calibrationLimit }),
     ...(flags.calibrator && { calibrator: flags.calibrator }),
+    ...(flags.percentile !== undefined && { percentile: flags.percentile }),
     ...(flags.ranges !== undefined && { ranges: flags.ranges }),
   };
   const check = {

@@ -8,15 +8,7 @@ export type ActivationScheme = QuantizationScheme['activation'];
 /** The range of a tensor, from what it held and how it will be quantized; what lies beyond saturates. */
 export type Calibrator = (statistics: TensorStatistics, activation: ActivationScheme) => Range;
 
-export const calibratorNames = [
-  'minmax',
-  'average',
-  'entropy',
-  'percentile',
-  'mse',
-  'distribution',
-  'auto',
-] as const;
+export const calibratorNames = ['minmax', 'average', 'entropy', 'percentile', 'mse', 'distribution', 'auto'] as const;
 
 export type CalibratorName = (typeof calibratorNames)[number];
 

@@ -1,0 +1,30 @@
+import type { Model } from './ir/graph.js';
+import { Inference } from './ir/ops/inference/inference.js';
+import { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
+import type { PipelineStep } from './passes/pipeline.js';
+import { spelledInFloatsPipeline, standardPipeline } from './passes/pipelines.js';
+import { type Placement, placeQuantization } from './passes/quantize/placement.js';
+import type { PlacementOptions } from './passes/quantize/selection.js';
+import type { QuantizationScheme } from './passes/target_profile.js';
+
+/** The opset in which QuantizeLinear got an axis. */
+const perChannelOpset = 13;
+
+const canRaiseOpset = (model: Model): boolean =>
+  (model.opsetImports.get('') ?? perChannelOpset) < perChannelOpset &&
+  opsetObstacles(model, perChannelOpset).length === 0;
+
+/** Raises a simplified model to an opset with scales per channel where it can be, and says where 8 bits go. */
+export async function prepareInt8(
+  model: Model,
+  scheme: QuantizationScheme,
+  run: (steps: readonly PipelineStep[]) => Promise<void>,
+  options?: PlacementOptions,
+): Promise<Placement> {
+  if (canRaiseOpset(model)) {
+    const raise = convertOpset(perChannelOpset);
+    await run([{ pass: raise, reason: 'scales per channel need it' }, ...standardPipeline]);
+  }
+  await run(spelledInFloatsPipeline);
+  return placeQuantization(model.graph, new Inference(model), scheme, options);
+}
