@@ -38,13 +38,19 @@ export class HistogramCounter {
   private readonly odd = new Uint32Array(binCount);
   private carried: Float64Array | undefined;
   private pending = 0;
+  private readonly carryAfter: number;
+
+  /** @param carryAfter elements after which counts move to where they cannot overflow. */
+  constructor(carryAfter = mostPending) {
+    this.carryAfter = carryAfter;
+  }
 
   /** Counts a tensor of float, double, float16 or bfloat16 elements; doubles are rounded to float first. */
   add(tensor: Tensor): Extremes {
     const values = floatElements(tensor);
     // No bin can overflow before this many elements.
     if (values.length > mostPending) throw new InvariantError(`${values.length} elements in one tensor`);
-    if (this.pending + values.length > mostPending) this.carry();
+    if (this.pending + values.length > this.carryAfter) this.carry();
     this.pending += values.length;
     const { min, max } = count(values, this.even, this.odd);
     return { min, max, finite: this.isFinite() };

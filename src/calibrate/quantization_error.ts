@@ -11,29 +11,37 @@ export function expectedSquaredError(values: BinnedValues, range: Range, activat
   const bottom = low - zeroPoint;
   const top = high - zeroPoint;
   let sum = 0;
+  // Neighbours share an edge.
+  let edge = Number.NaN;
+  let integral = 0;
   for (let index = 0; index < values.counts.length; index += 1) {
     const from = values.low[index]! / scale;
     const to = values.high[index]! / scale;
+    const before = from === edge ? integral : errorIntegral(from, bottom, top);
+    edge = to;
+    integral = errorIntegral(to, bottom, top);
     const width = to - from;
-    const mean =
-      width < narrow
-        ? squaredError((from + to) / 2, bottom, top)
-        : (errorIntegral(to, bottom, top) - errorIntegral(from, bottom, top)) / width;
+    const mean = width < narrow ? squaredError((from + to) / 2, bottom, top) : (integral - before) / width;
     sum += values.counts[index]! * mean;
   }
   return values.total === 0 ? 0 : (sum * scale * scale) / values.total;
 }
+
+/** The scale that `expectedSquaredError` reckons with. */
+export const scaleOf = (range: Range, activation: ActivationScheme): number =>
+  activationParameters(range, activation, 'histogram').scale;
 
 /** In steps of the scale. Under this the integral's difference would be rounding noise, and the middle says as much. */
 const narrow = 1e-4;
 
 function squaredError(x: number, bottom: number, top: number): number {
   const nearest = Math.min(top, Math.max(bottom, Math.round(x)));
-  return (x - nearest) ** 2;
+  return (x - nearest) * (x - nearest);
 }
 
 /** Antiderivative of `squaredError`: each whole step adds 1/12. */
 function errorIntegral(x: number, bottom: number, top: number): number {
   const nearest = Math.min(top, Math.max(bottom, Math.round(x)));
-  return nearest / 12 + (x - nearest) ** 3 / 3;
+  const rest = x - nearest;
+  return nearest / 12 + (rest * rest * rest) / 3;
 }
