@@ -1,7 +1,7 @@
 // Converts every model of a folder of ONNX node tests up to the newest opset that ONNX Runtime loads, down to each
 // older one, and from there up again, and compares what they compute there, graph optimizations off. Each model is
 // taken as it comes, and with all inputs behind the first made constant, as axes and sizes mostly are.
-//   npx jiti scripts/convert_node_tests.ts FOLDER [--filter TEXT] [--targets 13,17] [--verbose]
+//   npm run conformance:convert -- FOLDER [--filter TEXT] [--targets 13,17] [--verbose]
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ortRunner } from '../src/backends/ort/run.js';
