@@ -3,13 +3,10 @@ import { findTarget } from './backends/target.js';
 import { cloneModel } from './ir/clone.js';
 import { DiagnosticError } from './ir/diagnostic.js';
 import { Editor } from './ir/editor.js';
-import { describeNode, type Model } from './ir/graph.js';
+import type { Model } from './ir/graph.js';
 import { loadModel } from './ir/onnx/files.js';
-import { Inference } from './ir/ops/inference/inference.js';
-import { modelGraphs } from './ir/traversal.js';
-import type { Finding, LintRule } from './passes/quantize/lint/lint_rule.js';
-import { lintRules } from './passes/quantize/lint/lint_rules.js';
-import { int8Scheme, type QuantizationScheme, type TargetProfile } from './passes/target_profile.js';
+import { applyMends, type Found, findAll } from './passes/quantize/lint/apply_mends.js';
+import { int8Scheme, type TargetProfile } from './passes/target_profile.js';
 
 export type LintOptions = {
   /** Default `ort-cpu`. */
@@ -41,9 +38,6 @@ export type LintResult = {
   readonly fixed: readonly LintFinding[];
 };
 
-/** A mend can uncover another finding; each takes away what it found, so few rounds do. */
-const maxRounds = 8;
-
 /**
  * Names every Q/DQ pair that breaks a fusion or a rule of a target.
  * @throws DiagnosticError `usage/unknown-target`, `usage/precision-not-offered`, and what loading a model throws.
@@ -60,22 +54,10 @@ export function lintModel(given: string | Model, options: LintOptions = {}): Lin
   }
   const original = typeof given === 'string' ? loadModel(given) : given;
   if (options.fix !== true)
-    return { model: original, findings: found(original, target, scheme).map(report), fixed: [] };
+    return { model: original, findings: findAll(original, target, scheme).map(report), fixed: [] };
   const model = cloneModel(original);
-  const fixed = mend(model, target, scheme);
-  return { model, findings: found(model, target, scheme).map(report), fixed };
-}
-
-type Found = { readonly rule: LintRule; readonly where: string; readonly finding: Finding };
-
-const found = (model: Model, target: TargetProfile, scheme: QuantizationScheme): Found[] =>
-  lintRules.flatMap((rule) => findingsOf(rule, model, target, scheme));
-
-function findingsOf(rule: LintRule, model: Model, target: TargetProfile, scheme: QuantizationScheme): Found[] {
-  const context = { model, target, scheme, inference: new Inference(model) };
-  return [...modelGraphs(model)].flatMap((graph) =>
-    Array.from(rule.find(graph, context), (finding) => ({ rule, where: describeNode(finding.node), finding })),
-  );
+  const fixed = applyMends(new Editor(model), target, scheme, ['exact', 'harmless']).map(report);
+  return { model, findings: findAll(model, target, scheme).map(report), fixed };
 }
 
 const report = ({ rule, where, finding }: Found): LintFinding => ({
@@ -85,23 +67,3 @@ const report = ({ rule, where, finding }: Found): LintFinding => ({
   mend: finding.mend,
   ...(finding.fix && { fix: finding.fix.kind }),
 });
-
-/** One mend at a time, since each may take away what the next was about. */
-function mend(model: Model, target: TargetProfile, scheme: QuantizationScheme): LintFinding[] {
-  const editor = new Editor(model);
-  const fixed: LintFinding[] = [];
-  for (let round = 0; round < maxRounds; round += 1) {
-    const before = editor.revision;
-    for (const rule of lintRules) {
-      for (const each of findingsOf(rule, model, target, scheme)) {
-        const { node, fix } = each.finding;
-        const revision = editor.revision;
-        if (fix === undefined || !node.attached) continue;
-        fix.apply(editor);
-        if (editor.revision !== revision) fixed.push(report(each));
-      }
-    }
-    if (editor.revision === before) break;
-  }
-  return fixed;
-}

@@ -3,6 +3,7 @@ import { Inference } from './ir/ops/inference/inference.js';
 import { convertOpset, opsetObstacles } from './passes/legalize/convert_opset.js';
 import type { PipelineStep } from './passes/pipeline.js';
 import { spelledInFloatsPipeline, standardPipeline } from './passes/pipelines.js';
+import { adaptPairs } from './passes/quantize/adapt_pairs.js';
 import { type Placement, placeQuantization } from './passes/quantize/placement.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
 import type { QuantizationScheme } from './passes/target_profile.js';
@@ -25,6 +26,9 @@ export async function prepareInt8(
     const raise = convertOpset(perChannelOpset);
     await run([{ pass: raise, reason: 'scales per channel need it' }, ...standardPipeline]);
   }
-  await run(spelledInFloatsPipeline);
+  await run([
+    ...spelledInFloatsPipeline,
+    { pass: adaptPairs(scheme), reason: 'pairs that the model brought along stay' },
+  ]);
   return placeQuantization(model.graph, new Inference(model), scheme, options);
 }

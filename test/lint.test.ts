@@ -245,6 +245,18 @@ describe('lintModel', () => {
     expect(await largestDifference(model, decodeModel(encodeModel(mended)), { x: randomTensor(image, 3) })).toBe(0);
   });
 
+  it('takes no pair away that cuts off at 0, since that may be the activation', () => {
+    const model = build((b, x) => b.named('soft', 'Softmax', [b.pair(b.layer('conv', x), 0.02, 'int8', -128)]));
+    const { findings, fixed } = lintModel(model, { target: 'tensorrt@10', fix: true });
+    expect(fixed).toEqual([]);
+    expect(findings.map(({ code }) => code)).toContain('lint/sensitive-operator');
+    const positive = build((b, x) => {
+      const relu = b.named('relu', 'Relu', [b.layer('conv', x)]);
+      return b.named('soft', 'Softmax', [b.pair(relu, 0.02, 'int8', -128)]);
+    });
+    expect(lintModel(positive, { target: 'tensorrt@10', fix: true }).findings).toEqual([]);
+  });
+
   it('asks of a target only what its scheme says: uint8 and integer biases are right for ort-cpu', () => {
     const options = { target: 'ort-cpu', cpu: 'avx2' };
     for (const code of ['lint/uint8', 'lint/zero-point', 'lint/quantized-bias', 'lint/integer-operator']) {

@@ -1,6 +1,7 @@
 import { getInt } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import type { Graph, Node, Value } from '../../ir/graph.js';
+import { knownBounds } from '../../ir/ops/known_ranges.js';
 import { type Tensor, tensorData } from '../../ir/tensor.js';
 import type { ActivationParameters } from './ranges.js';
 
@@ -93,4 +94,21 @@ export function quantizedConstant(value: Value | null | undefined): Tensor | und
   return (
     constantTensor(stored) ?? (isQuantize(stored?.producer) ? constantTensor(stored.producer.inputs[0]) : undefined)
   );
+}
+
+/**
+ * Whether a pair only rounds: one whose range begins or ends at 0 also cuts off there, which may be all that is left of
+ * an activation, unless what it rounds is positive by itself.
+ */
+export function onlyRounds({ value, quantize }: ExistingPair): boolean {
+  const parameters = scalarParameters(quantize);
+  if (parameters === undefined) return false;
+  const { zeroPoint, low, high } = parameters;
+  return zeroPoint === low ? isPositive(value) : zeroPoint !== high;
+}
+
+/** Whether no element of a value is below 0, by the operator that computes it. */
+export function isPositive({ producer }: Value): boolean {
+  const { min } = producer === null ? { min: undefined } : knownBounds(producer.domain, producer.opType);
+  return min !== undefined && min >= 0;
 }

@@ -1,4 +1,5 @@
 import { constantTensor } from '../../ir/constant.js';
+import { DiagnosticError } from '../../ir/diagnostic.js';
 import type { Graph, Node, Use, Value } from '../../ir/graph.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
 import { keepsOrder } from '../../ir/ops/traits.js';
@@ -15,7 +16,7 @@ import {
   readsModelInput,
   tooSmall,
 } from './compute_node.js';
-import { type ExistingPair, existingPairs } from './existing_pairs.js';
+import { type ExistingPair, existingPairs, onlyRounds } from './existing_pairs.js';
 import { skipOf } from './residual.js';
 import { saturatesLike } from './saturation.js';
 import { ScaleGroups, type SharedScales, sharedScales } from './scale_groups.js';
@@ -86,6 +87,7 @@ class Placing {
   ) {
     const all = existingPairs(graph);
     this.dropped = all.filter(({ value }) => selection.skipped.has(value));
+    for (const pair of this.dropped) requireRounding(pair);
     const pairs = all.filter(({ value }) => !selection.skipped.has(value));
     // Reversed, so that of several pairs of a value the first one counts.
     this.existing = new Map(pairs.toReversed().map((pair) => [pair.value, pair]));
@@ -350,6 +352,15 @@ export const dataInputs = (node: Node): Value[] => {
   const count = node.opType === 'Concat' ? node.inputs.length : node.opType === 'Add' || node.opType === 'Mul' ? 2 : 1;
   return node.inputs.slice(0, count).filter((input) => input !== null);
 };
+
+function requireRounding(pair: ExistingPair): void {
+  if (onlyRounds(pair)) return;
+  throw new DiagnosticError({
+    code: 'quantize/pair-cuts-off',
+    message: `the pair of "${pair.value.name}" cuts off at 0, which may stand for an activation`,
+    help: 'It cannot be taken away; leave the tensor out of those that are to stay in float',
+  });
+}
 
 function carryReason(node: Node, inference: Inference): string | undefined {
   const others = node.opType === 'Split' ? [] : node.outputs.slice(1);

@@ -187,6 +187,34 @@ describe('a model that has Q/DQ pairs already', () => {
     expect(qdqText(result.graph).at(-2)).toBe('y = Conv(relu2, conv3_w, conv3_b)');
   });
 
+  it('keeps ranges where the target does not take their form: uint8 to int8, with steps as wide as it needs', async () => {
+    const { model: unsigned } = await optimize({
+      model: basicBlock(),
+      target: 'ort-cpu',
+      cpu: 'vnni',
+      precision: 'int8',
+      quantization: { include: ['conv*'] },
+      calibration: { data: noise(basicBlock()) },
+      check: false,
+    });
+    expect(lintModel(unsigned, { target: 'tensorrt@10' }).findings.map(({ code }) => code)).toContain('lint/uint8');
+    const standard = lintModel(unsigned, { target: 'tensorrt@10', fix: true });
+    expect(standard.findings.every(({ code }) => code === 'lint/zero-point')).toBe(true);
+    const result = await optimize({
+      model: unsigned,
+      target: 'tensorrt@10',
+      precision: 'int8',
+      check: { data: noise(basicBlock()), tolerance: { minSqnr: 20 } },
+    });
+    expect(result.check.status).toBe('passed');
+    expect(result.quantization!.samples).toBe(0);
+    expect(result.diagnostics.map(({ code }) => code)).toContain('quantize/pairs-made-symmetric');
+    const left = lintModel(result.model, { target: 'tensorrt@10' }).findings.map(({ code }) => code);
+    expect(left).not.toContain('lint/uint8');
+    expect(left).not.toContain('lint/zero-point');
+    expect(left).not.toContain('lint/quantized-bias');
+  });
+
   it('is taken up where it is written with operators on integers', async () => {
     const { model: integers } = await optimize({
       model: basicBlock(),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ortRunner } from '../../../src/backends/ort/run.js';
-import { floatAttribute, intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
+import { type Attribute, floatAttribute, intAttribute, intsAttribute } from '../../../src/ir/attribute.js';
 import type { Model, Value } from '../../../src/ir/graph.js';
 import { floatTensor, type Tensor, tensorData, tensorFromData } from '../../../src/ir/tensor.js';
 import { optimize } from '../../../src/optimize.js';
@@ -82,6 +82,22 @@ const cases: Record<string, Case> = {
         ...b.parameters('int8', [0.01, 0.02, 0.005], 0),
         ...b.parameters(kind, 0.03, 7),
       ]),
+  },
+  QGemm: {
+    to: 'Gemm',
+    build: (b, x, kind) =>
+      b.op(
+        'QGemm',
+        [
+          b.op('Flatten', [x]),
+          ...b.parameters(kind, 0.02, 3),
+          b.constant('w', integers('int8', [5, 144], 2)),
+          ...b.parameters('int8', [0.001, 0.002, 0.0005, 0.003, 0.001], 0),
+          b.constant('bias', tensorFromData('int32', [5], Int32Array.of(900, -400, 0, 77, 5000))),
+          ...b.parameters(kind, 0.03, 7),
+        ],
+        { ...contrib, attributes: [intAttribute('transB', 1)] },
+      ),
   },
   QLinearAdd: {
     to: 'Add',
@@ -188,6 +204,26 @@ describe.each(Object.entries(cases))('%s', (name, each) => {
 });
 
 describe('operators on integers', () => {
+  it('of a Gemm leave out the beta that they have not, and decline what they cannot say', async () => {
+    const gemm = (attributes: readonly Attribute[]) => {
+      const b = new IntegerBuilder();
+      const x = b.op('DequantizeLinear', [b.input('x', [4, 6], 'uint8'), ...b.parameters('uint8', 0.02, 3)]);
+      const w = b.op('DequantizeLinear', [
+        b.constant('w', integers('int8', [6, 5], 2)),
+        ...b.parameters('int8', 0.01, 0),
+      ]);
+      const y = b.op('Gemm', [x, w], { attributes });
+      b.output(b.op('QuantizeLinear', [y, ...b.parameters('uint8', 0.03, 7)]), 'y', 'uint8');
+      return b.build();
+    };
+    const { model } = await applyPass(gemm([floatAttribute('beta', 1)]), qdqToQoperator);
+    expect(operatorsOf(model)).toContain('QGemm');
+    for (const attribute of [floatAttribute('alpha', 0.5), floatAttribute('beta', 2)]) {
+      const { model: kept } = await applyPass(gemm([attribute]), qdqToQoperator);
+      expect(operatorsOf(kept)).toContain('Gemm');
+    }
+  });
+
   it('stay where a scale is computed, or where the layout has no float spelling', async () => {
     const b = new IntegerBuilder();
     const x = b.input('x', [1, 4, 6, 6], 'uint8');

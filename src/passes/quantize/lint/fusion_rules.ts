@@ -5,7 +5,7 @@ import type { QuantizationScheme } from '../../target_profile.js';
 import { isDequantize, isQuantize, pairOf, sameParameters } from '../existing_pairs.js';
 import { skipOf } from '../residual.js';
 import { defineLintRule, isLayer, roleOf } from './lint_rule.js';
-import { readFloat } from './mends.js';
+import { readingFloat } from './mends.js';
 
 const operands = (node: Node): [number, Value][] =>
   [...node.inputs.entries()].flatMap(([index, input]) =>
@@ -35,7 +35,7 @@ export const pairInsideLayer = defineLintRule({
           node,
           why: `a pair stands between ${layer.opType} "${layer.name}" and its ${node.opType}: two kernels run where one would`,
           mend: `let ${node.opType} read the float result; a pair belongs behind it`,
-          fix: { kind: 'harmless', apply: (editor) => readFloat(node, index, editor) },
+          ...readingFloat(node, index),
         };
       }
     }
@@ -69,7 +69,7 @@ export const pairsOnBothBranches = defineLintRule({
         node,
         why: `the branch that ends in ${layerBehind(values[1 - skip]!, scheme)!.opType} has a pair: the sum cannot become part of that layer`,
         mend: 'keep a pair on the other branch only',
-        fix: { kind: 'harmless', apply: (editor) => readFloat(node, index, editor) },
+        ...readingFloat(node, index),
       };
     }
   },

@@ -4,8 +4,8 @@ import type { Editor } from '../../../ir/editor.js';
 import type { Node } from '../../../ir/graph.js';
 import { leadOf, productObstacle, tooSmall, weightAxis } from '../compute_node.js';
 import { isDequantize, isQuantize, pairOf, quantizedConstant, scalesOf } from '../existing_pairs.js';
-import { defineLintRule, isLayer, isStandard } from './lint_rule.js';
-import { dequantizedTensor, quantizedTensor, readFloat, storeFloat } from './mends.js';
+import { defineLintRule, type Fix, isLayer, isStandard } from './lint_rule.js';
+import { dequantizedTensor, quantizedTensor, readingFloat, storeFloat } from './mends.js';
 
 const readsPair = (node: Node, index: number): boolean => {
   const producer = node.inputs[index]?.producer;
@@ -92,7 +92,7 @@ export const keptFloat = defineLintRule({
         node,
         why: `${node.opType} reads 8 bits: ${reason}`,
         mend: 'let it read the float value',
-        fix: { kind: 'harmless', apply: (editor) => readFloat(node, 0, editor) },
+        ...readingFloat(node, 0),
       };
     }
   },
@@ -116,18 +116,25 @@ export const smallLayer = defineLintRule({
         node,
         why: `${reason}: it is slower in 8 bits than in float`,
         mend: 'leave it in float',
-        fix: {
-          kind: 'harmless',
-          apply: (editor) => {
-            readFloat(node, 0, editor);
-            if (isProduct) readFloat(node, 1, editor);
-            else storeFloat(node, 1, editor);
-          },
-        },
+        ...leavingFloat(node, isProduct),
       };
     }
   },
 });
+
+/** Its weights are stored as floats again. */
+function leavingFloat(node: Node, isProduct: boolean): { readonly fix?: Fix } {
+  if (isProduct) return readingFloat(node, 0, 1);
+  const input = readsPair(node, 0) ? readingFloat(node, 0).fix : nothing;
+  if (input === undefined) return {};
+  const apply = (editor: Editor) => {
+    input.apply(editor);
+    storeFloat(node, 1, editor);
+  };
+  return { fix: { kind: 'harmless', apply } };
+}
+
+const nothing: Fix = { kind: 'exact', apply: () => undefined };
 
 export const halfQuantized = defineLintRule({
   code: 'lint/half-quantized',

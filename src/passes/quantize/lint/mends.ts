@@ -3,8 +3,23 @@ import { constantTensor } from '../../../ir/constant.js';
 import type { Editor } from '../../../ir/editor.js';
 import type { Node, Value } from '../../../ir/graph.js';
 import { elementCount, floatTensor, type Tensor, tensorData, tensorFromData } from '../../../ir/tensor.js';
-import { isDequantize, isQuantize, scalesOf, zeroPoints } from '../existing_pairs.js';
+import { isDequantize, isQuantize, onlyRounds, pairOf, scalesOf, zeroPoints } from '../existing_pairs.js';
 import { roundHalfEven } from '../ranges.js';
+import type { Fix } from './lint_rule.js';
+
+/** The mend that lets an input read the float value before its pair; none where the pair does more than round. */
+export function readingFloat(node: Node, ...indices: readonly number[]): { readonly fix?: Fix } {
+  const pairs = indices.map((index) => node.inputs[index]?.producer).map((producer) => producer && pairOf(producer));
+  if (!pairs.every((pair) => pair != null && onlyRounds(pair))) return {};
+  return {
+    fix: {
+      kind: 'harmless',
+      apply(editor) {
+        for (const index of indices) readFloat(node, index, editor);
+      },
+    },
+  };
+}
 
 /** Lets an input read the float value before the pair it reads, and takes the pair away where nobody else reads it. */
 export function readFloat(node: Node, index: number, editor: Editor): void {

@@ -5,7 +5,7 @@ import { hasControlFlow, keepsOrder } from '../../../ir/ops/traits.js';
 import { type Tensor, tensorData, tensorFromData } from '../../../ir/tensor.js';
 import { tensorType } from '../../../ir/value_type.js';
 import { isDequantize, isQuantize, sameParameters, scalesOf, zeroPoints } from '../existing_pairs.js';
-import { spellInFloats } from '../qoperator/qoperator_to_qdq.js';
+import { integerOperator as integerOperatorOf, obstacle, spellInFloats } from '../qoperator/qoperator_to_qdq.js';
 import { defineLintRule } from './lint_rule.js';
 import { eraseUnread, replaceConstant } from './mends.js';
 
@@ -146,16 +146,20 @@ export const integerOperator = defineLintRule({
   *find(graph, { target, inference }) {
     for (const node of graph.nodes) {
       if (!isIntegerOperator(node) || target.refuses['QLinearConv'] === undefined) continue;
+      const operator = integerOperatorOf(node);
+      const canSpell = operator !== undefined && obstacle(node, operator, inference) === undefined;
       yield {
         node,
         why: `${target.name} is not given ${node.opType}: ${target.refuses[node.opType] ?? 'it takes Q/DQ pairs only'}`,
         mend: 'spell it as an operator on floats between Q/DQ pairs',
-        fix: {
-          kind: 'harmless',
-          apply: (editor) => {
-            spellInFloats(node, { editor, inference, decline: () => undefined, fired: () => undefined });
-          },
-        },
+        ...(canSpell && {
+          fix: {
+            kind: 'harmless',
+            apply: (editor: Editor) => {
+              spellInFloats(node, { editor, inference, decline: () => undefined, fired: () => undefined });
+            },
+          } as const,
+        }),
       };
     }
   },

@@ -1,3 +1,6 @@
+import { getInt } from '../../../ir/attribute.js';
+import type { Node } from '../../../ir/graph.js';
+
 /** How an operator that computes on 8-bit integers is laid out: positions of values, each with scale and zero point. */
 export type IntegerOperator = {
   readonly domain: '' | 'com.microsoft';
@@ -14,6 +17,8 @@ export type IntegerOperator = {
   readonly perChannel?: true;
   /** Attributes that no float operator has, with the value that means the same. */
   readonly only?: Readonly<Record<string, number>>;
+  /** Attributes of the float operator that this one has not, with the value that means the same. */
+  readonly neutral?: Readonly<Record<string, number>>;
 };
 
 const one = [[0, 1, 2]] as const;
@@ -28,6 +33,16 @@ const contrib = 'com.microsoft' as const;
 export const integerOperators: readonly IntegerOperator[] = [
   { domain: '', name: 'QLinearConv', opType: 'Conv', operands: two, result: [6, 7], bias: 8, perChannel: true },
   { domain: '', name: 'QLinearMatMul', opType: 'MatMul', operands: two, result: [6, 7], perChannel: true },
+  {
+    domain: contrib,
+    name: 'QGemm',
+    opType: 'Gemm',
+    operands: two,
+    result: [7, 8],
+    bias: 6,
+    perChannel: true,
+    neutral: { beta: 1 },
+  },
   { domain: contrib, name: 'QLinearAdd', opType: 'Add', operands: two, result: [6, 7] },
   { domain: contrib, name: 'QLinearMul', opType: 'Mul', operands: two, result: [6, 7] },
   { domain: contrib, name: 'QLinearSigmoid', opType: 'Sigmoid', operands: one, result: [3, 4] },
@@ -55,3 +70,10 @@ export const operandsOf = (
         const at = operands + 3 * index;
         return [at, at + 1, at + 2] as const;
       });
+
+/** The axis of the weights along which a result channel has its scale; undefined where there is none. */
+export const weightAxisOf = ({ opType }: IntegerOperator, node: Node, rank: number | undefined): number | undefined => {
+  if (opType === 'Conv') return 0;
+  if (opType === 'Gemm') return getInt(node, 'transB', 0) === 0 ? 1 : 0;
+  return rank === 2 ? 1 : undefined;
+};

@@ -2,7 +2,7 @@
 // DequantizeLinear, an operator that moves data, QuantizeLinear of the same scale => the operator on integers
 // Needs: constant parameters, results that only QuantizeLinear reads, kernels of the target. Results differ by one step
 // at most from those of the pairs computed in floats.
-import { getInt } from '../../../ir/attribute.js';
+import { type Attribute, getFloat, getInt } from '../../../ir/attribute.js';
 import { constantTensor } from '../../../ir/constant.js';
 import type { DataType } from '../../../ir/data_type.js';
 import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
@@ -11,7 +11,7 @@ import { dataInputs, keepsOrder } from '../../../ir/ops/traits.js';
 import { tensorFromData } from '../../../ir/tensor.js';
 import { definePass, type PassContext } from '../../pass.js';
 import { isDequantize, isQuantize, sameParameters, scalesOf, zeroPoints } from '../existing_pairs.js';
-import { type IntegerOperator, integerOperators } from './integer_operators.js';
+import { type IntegerOperator, integerOperators, weightAxisOf } from './integer_operators.js';
 
 const name = 'qdq-to-qoperator';
 
@@ -80,9 +80,9 @@ function toInteger(
   )
     return 'its operands and its result differ in type';
   const reason =
-    parameterObstacle([...dequantizers, quantize], operator) ?? schemaObstacle(node, operator, result, target);
+    parameterObstacle(node, [...dequantizers, quantize], operator) ?? schemaObstacle(node, operator, result, target);
   if (reason !== undefined) return reason;
-  const bias = integerBias(node, dequantizers);
+  const bias = integerBias(node, operator, dequantizers);
   if (typeof bias === 'string') return bias;
   const operands = dequantizers.flatMap((each) => [
     each.inputs[0]!,
@@ -90,8 +90,15 @@ function toInteger(
     each.inputs[2] ?? zero(typeOf(each) === 'int8' ? 'int8' : 'uint8'),
   ]);
   const parameters = [quantize.inputs[1]!, quantize.inputs[2] ?? zero('uint8')];
-  const inputs = operator.result[0] === 0 ? [...parameters, ...operands] : [...operands, ...parameters];
-  if (bias !== null) inputs.push(bias);
+  // The bias stands last, or before the parameters of the result.
+  const biases = bias !== null || (biasAt !== undefined && biasAt < operator.result[0]) ? [bias] : [];
+  const [scaleAt] = operator.result;
+  const inputs =
+    scaleAt === 0
+      ? [...parameters, ...operands]
+      : scaleAt > (biasAt ?? scaleAt)
+        ? [...operands, ...biases, ...parameters]
+        : [...operands, ...parameters, ...biases];
   if (domain !== '' && !node.graph.model.opsetImports.has(domain)) editor.setOpsetImport(domain, 1);
   const made = editor.insertNode(
     {
@@ -101,7 +108,7 @@ function toInteger(
       name: node.name,
       inputs,
       outputs: [{ type: quantize.outputs[0]!.type }],
-      attributes: [...node.attributes.values()],
+      attributes: keptAttributes(node, operator),
       provenance: [...node.provenance, name],
     },
     quantize,
@@ -115,6 +122,11 @@ function toInteger(
   }
 }
 
+const keptAttributes = (node: Node, { neutral = {} }: IntegerOperator): Attribute[] =>
+  [...node.attributes.values()].filter(
+    ({ name: key }) => !(key in neutral && getFloat(node, key, undefined) === neutral[key]),
+  );
+
 function replaceQuantizer(quantize: Node, node: Node, result: Value, editor: PassContext['editor']): void {
   const old = quantize.outputs[0]!;
   const { name: oldName, pinned } = old;
@@ -126,16 +138,17 @@ function replaceQuantizer(quantize: Node, node: Node, result: Value, editor: Pas
 }
 
 /** One scale for each operand; a scale a channel for weights, along their output channels. */
-function parameterObstacle(nodes: readonly Node[], { perChannel, opType }: IntegerOperator): string | undefined {
+function parameterObstacle(node: Node, nodes: readonly Node[], operator: IntegerOperator): string | undefined {
   for (const [index, each] of nodes.entries()) {
     const scales = scalesOf(each);
     const zeros = zeroPoints(each);
     if (scales === undefined || zeros === undefined) return 'a scale or zero point is not constant';
     if (scales.length === 1) continue;
-    if (!perChannel || index !== 1) return 'an activation has a scale a channel';
+    if (!operator.perChannel || index !== 1) return 'an activation has a scale a channel';
     const shape = constantTensor(each.inputs[0])?.dims;
-    const axis = getInt(each, 'axis', 1);
-    const isRight = opType === 'Conv' ? axis === 0 : shape?.length === 2 && (axis === 1 || axis === -1);
+    const given = getInt(each, 'axis', 1);
+    const axis = given < 0 && shape !== undefined ? given + shape.length : given;
+    const isRight = axis === weightAxisOf(operator, node, shape?.length);
     if (!isRight || each.attributes.has('block_size')) return 'the scales of its weights are not those of its outputs';
   }
   return undefined;
@@ -144,10 +157,11 @@ function parameterObstacle(nodes: readonly Node[], { perChannel, opType }: Integ
 /** Whether the target has the operator, and the operator the attributes. */
 function schemaObstacle(
   node: Node,
-  { domain, name: opType, result }: IntegerOperator,
+  operator: IntegerOperator,
   dtype: DataType,
   target: PassContext['target'],
 ): string | undefined {
+  const { domain, name: opType, result } = operator;
   const opset = domain === '' ? (opsetVersion(node.graph, '') ?? 1) : 1;
   const schema = operatorSchema(domain, opType, opset);
   const hasDomain = domain === '' || target.domains.includes(domain);
@@ -155,13 +169,14 @@ function schemaObstacle(
   // Where the parameters of the result come first, the type asked about would be theirs.
   const asked = result[0] === 0 ? undefined : dtype;
   if (target.runs(domain, opType, opset, asked) === false) return `${target.name} does not run ${opType}`;
-  const unknown = [...node.attributes.keys()].find((key) => !schema.attributes.has(key));
+  if (operator.bias !== undefined && getFloat(node, 'alpha', 1) !== 1) return 'alpha scales its bias as well';
+  const unknown = [...keptAttributes(node, operator)].find(({ name: key }) => !schema.attributes.has(key))?.name;
   return unknown === undefined ? undefined : `${opType} has no ${unknown}`;
 }
 
 /** The int32 behind a bias whose scale is the product of the operands' scales; null without a bias; else why not. */
-function integerBias(node: Node, operands: readonly Node[]): Value | null | string {
-  const bias = node.opType === 'Conv' ? (node.inputs[2] ?? null) : null;
+function integerBias(node: Node, { bias: biasAt }: IntegerOperator, operands: readonly Node[]): Value | null | string {
+  const bias = biasAt === undefined ? null : (node.inputs[2] ?? null);
   if (bias === null) return null;
   const dequantize = bias.producer;
   const stored = isDequantize(dequantize) ? constantTensor(dequantize.inputs[0]) : undefined;

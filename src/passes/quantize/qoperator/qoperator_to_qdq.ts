@@ -1,7 +1,7 @@
 // QLinearConv(x, …) => QuantizeLinear(Conv(DequantizeLinear(x), …)), and so for each operator of the table
 // Needs: constant scales, opset 10, and 13 for scales a channel. Results differ by one step at most: integer kernels
 // round a sum once, with a product of scales that is rounded itself.
-import { getInt, intAttribute } from '../../../ir/attribute.js';
+import { getFloat, getInt, intAttribute } from '../../../ir/attribute.js';
 import { constantTensor } from '../../../ir/constant.js';
 import type { DataType } from '../../../ir/data_type.js';
 import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
@@ -9,7 +9,7 @@ import type { Inference } from '../../../ir/ops/inference/inference.js';
 import { elementCount, floatTensor, reshapeTensor, tensorData, tensorFromData } from '../../../ir/tensor.js';
 import { tensorType } from '../../../ir/value_type.js';
 import { definePass, type PassContext } from '../../pass.js';
-import { type IntegerOperator, integerOperators, operandsOf } from './integer_operators.js';
+import { type IntegerOperator, integerOperators, operandsOf, weightAxisOf } from './integer_operators.js';
 
 const name = 'qoperator-to-qdq';
 
@@ -45,12 +45,14 @@ export const integerOperator = (node: Node): IntegerOperator | undefined =>
     (each) => each.name === node.opType && each.domain === (node.domain === 'ai.onnx' ? '' : node.domain),
   );
 
-function obstacle(node: Node, operator: IntegerOperator, inference: Inference): string | undefined {
+/** Why a node of the table has no float spelling, or undefined. */
+export function obstacle(node: Node, operator: IntegerOperator, inference: Inference): string | undefined {
   const opset = opsetVersion(node.graph, '') ?? 1;
   if (opset < 10) return 'QuantizeLinear needs opset 10';
   for (const [attribute, value] of Object.entries(operator.only ?? {})) {
     if (getInt(node, attribute, value) !== value) return `${attribute} has no float spelling`;
   }
+  if (getFloat(node, 'alpha', 1) !== 1 && operator.bias !== undefined) return 'alpha scales its bias as well';
   const operands = operandsOf(operator, node.inputs.length);
   if (operands.length === 0) return 'it has no operands';
   for (const [index, [value, scale]] of operands.entries()) {
@@ -61,7 +63,7 @@ function obstacle(node: Node, operator: IntegerOperator, inference: Inference): 
     if (count === 1) continue;
     if (index !== 1 || !operator.perChannel) return 'an activation has a scale a channel';
     if (opset < 13) return 'scales a channel need opset 13';
-    if (operator.opType !== 'Conv' && type.shape?.length !== 2) return 'its weights are not a matrix';
+    if (weightAxisOf(operator, node, type.shape?.length) === undefined) return 'its weights are not a matrix';
   }
   return scaleCount(node.inputs[operator.result[0]]) === 1 ? undefined : 'the scale of its result is not one constant';
 }
@@ -115,7 +117,7 @@ class Spelling {
     const input = node.inputs[value]!;
     const scales = node.inputs[scale]!;
     const perChannel = isSecond && scaleCount(scales)! > 1;
-    const axis = this.operator.opType === 'Conv' ? 0 : 1;
+    const axis = weightAxisOf(this.operator, node, 2) ?? 1;
     const zeroPoint = node.inputs[zero] ?? null;
     return this.insert(
       'DequantizeLinear',
