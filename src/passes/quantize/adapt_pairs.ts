@@ -50,8 +50,13 @@ function makeSymmetric(quantize: Node, editor: Editor): boolean {
   // Saturation at 0 may be all that is left of an activation.
   if (parameters.zeroPoint === parameters.high) return false;
   if (parameters.zeroPoint === parameters.low) cutOffAtZero(quantize, editor);
-  const scale = editor.addInitializer(quantize.graph, floatTensor([symmetricScale(parameters)], []), 'symmetric_scale');
-  const zero = editor.addInitializer(quantize.graph, tensorFromData('int8', [], new Int8Array(1)), 'zero_point');
+  const base = quantize.inputs[0]!.name;
+  const scale = editor.addInitializer(quantize.graph, floatTensor([symmetricScale(parameters)], []), `${base}_scale`);
+  const zero = editor.addInitializer(
+    quantize.graph,
+    tensorFromData('int8', [], new Int8Array(1)),
+    `${base}_zero_point`,
+  );
   for (const node of [quantize, ...dequantizers]) {
     editor.setInput(node, 1, scale);
     editor.setInput(node, 2, zero);

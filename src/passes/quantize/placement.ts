@@ -77,6 +77,8 @@ class Placing {
   private readonly floats: { node: Node; reason: string }[] = [];
   private readonly existing: ReadonlyMap<Value, ExistingPair>;
   private readonly dropped: readonly ExistingPair[];
+  /** Values that get no pair. */
+  private readonly keptFloat: ReadonlySet<Value>;
   private readonly rounded: ReadonlyMap<Value, Value>;
 
   constructor(
@@ -88,10 +90,13 @@ class Placing {
     const all = existingPairs(graph);
     this.dropped = all.filter(({ value }) => selection.skipped.has(value));
     for (const pair of this.dropped) requireRounding(pair);
-    const pairs = all.filter(({ value }) => !selection.skipped.has(value));
+    const pairs = all.filter((pair) => !selection.skipped.has(pair.value) && onlyRounds(pair));
+    // Whoever reads such a value itself means it as it was before it was cut off.
+    const cutOff = all.filter((pair) => !onlyRounds(pair)).map(({ value }) => value);
+    this.keptFloat = new Set([...selection.skipped, ...cutOff]);
     // Reversed, so that of several pairs of a value the first one counts.
     this.existing = new Map(pairs.toReversed().map((pair) => [pair.value, pair]));
-    this.rounded = new Map(all.map(({ result, value }) => [result, value]));
+    this.rounded = new Map(all.filter(onlyRounds).map(({ result, value }) => [result, value]));
   }
 
   run(): Placement {
@@ -167,7 +172,7 @@ class Placing {
     const parts = [...inputs, node.outputs[0]!];
     const reason = this.isExcluded(node)
       ? 'excluded by name'
-      : parts.some((value) => this.selection.skipped.has(value))
+      : parts.some((value) => this.keptFloat.has(value))
         ? 'a value that it reads or writes is to stay in float'
         : role === 'move' && !keepsOrder(node)
           ? 'it computes with its elements'
@@ -200,7 +205,7 @@ class Placing {
       ? 'excluded by name'
       : this.selection.included?.has(node) === false
         ? 'not among the nodes asked for'
-        : node.inputs.some((input) => this.selection.skipped.has(this.behindPairs(input!)))
+        : this.operands(node).some((input) => this.keptFloat.has(input))
           ? 'its input is to stay in float'
           : productObstacle(node, this.inference, this.scheme);
     if (reason !== undefined) {
@@ -214,7 +219,7 @@ class Placing {
   /** Why a layer that could run on 8 bits does not, or undefined. */
   private obstacle(compute: ComputeNode): string | undefined {
     const { included, skipped } = this.selection;
-    if (skipped.has(this.behindPairs(compute.input))) return 'its input is to stay in float';
+    if (this.keptFloat.has(this.behindPairs(compute.input))) return 'its input is to stay in float';
     if (this.role(compute.node) === 'compute' && this.peekResults(compute.node).some((value) => skipped.has(value)))
       return 'its output is to stay in float';
     if (included !== undefined) return included.has(compute.node) ? undefined : 'not among the nodes asked for';
@@ -257,7 +262,7 @@ class Placing {
     });
     const skip = skipOf(inputs, [ends[0]!, ends[1]!], isLayer);
     if (skip === undefined || this.isExcluded(node)) return;
-    if (this.selection.skipped.has(this.behindPairs(inputs[skip]))) return;
+    if (this.keptFloat.has(this.behindPairs(inputs[skip]))) return;
     this.skips.set(node, skip);
   }
 
@@ -337,6 +342,7 @@ class Placing {
       for (const value of [...others, ...results]) groups.unite(first!, value);
       for (const result of results) derived.add(result);
     }
+    for (const value of this.keptFloat) quantized.delete(value);
     return sharedScales(quantized, groups, derived, this.existing, this.selection.ranges);
   }
 

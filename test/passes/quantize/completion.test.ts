@@ -17,10 +17,10 @@ import {
 } from './small_networks.js';
 
 class PartlyQuantized extends NetworkBuilder {
-  pair(name: string, x: Value, scale: number): Value {
+  pair(name: string, x: Value, scale: number, zero = 0): Value {
     const parameters = [
       this.constant(`${name}_scale`, floatTensor([scale], [])),
-      this.constant(`${name}_zero`, tensorFromData('int8', [], new Int8Array(1))),
+      this.constant(`${name}_zero`, tensorFromData('int8', [], Int8Array.of(zero))),
     ];
     const quantized = this.op('QuantizeLinear', [x, ...parameters], { outputs: [`${name}_q`] });
     return this.op('DequantizeLinear', [quantized, ...parameters], { outputs: [`${name}_dq`] });
@@ -213,6 +213,26 @@ describe('a model that has Q/DQ pairs already', () => {
     expect(left).not.toContain('lint/uint8');
     expect(left).not.toContain('lint/zero-point');
     expect(left).not.toContain('lint/quantized-bias');
+  });
+
+  it('has a second reader of a value read it in float where the pair stands for an activation', async () => {
+    const model = build((b, x) => {
+      const conv = b.conv('conv1', x);
+      const relu = b.pair('a', conv, 0.06, -128);
+      return b.concat('all', [b.conv('conv2', relu), b.conv('conv3', conv)]);
+    });
+    const layers = { include: ['conv2', 'conv3'] };
+    const { model: result } = await complete(model, 'ort-cpu', layers);
+    expect(qdqText(result.graph)).toContain('conv2 = Conv(8 conv1 @a, 8 conv2_w, 8 conv2_b)');
+    expect(qdqText(result.graph)).toContain('conv3 = Conv(conv1, conv3_w, conv3_b)');
+    expect(scalesBehind(result, 'conv1')).toEqual([Math.fround(0.06)]);
+    // Where the range has to become symmetric, the activation is spelled out, and each reader has a pair of its own.
+    const { model: symmetric } = await complete(model, 'portable', layers);
+    expect(qdqText(symmetric.graph).slice(1, 4)).toEqual([
+      'conv1_positive = Relu(conv1)',
+      'conv2 = Conv(8 conv1_positive @conv1_positive, 8 conv2_w, conv2_b)',
+      'conv3 = Conv(8 conv1 @conv1, 8 conv3_w, conv3_b)',
+    ]);
   });
 
   it('is taken up where it is written with operators on integers', async () => {
