@@ -1,0 +1,74 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/ir/onnx/files.js';
+import { tensorData } from '../../src/ir/tensor.js';
+import { operatorsOf } from '../build_model.js';
+import { fixture, runCli } from './run_cli.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-flags-'));
+});
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const optimize = (...flags: readonly string[]) => {
+  const output = path.join(folder, 'out.onnx');
+  const data = ['--calibration-data', fixture('digits/calibration.mjs'), '--calibration-limit', '8'];
+  const base = ['optimize', fixture('digits/digits.onnx'), '-o', output, '--precision', 'int8', '--cpu', 'avx2'];
+  const { code, stdout, stderr } = runCli([...base, ...data, '--json', ...flags]);
+  const report: { quantization: { eightBit: number; floats: { node: string; reason: string }[] } } | undefined =
+    code === 0 ? JSON.parse(stdout) : undefined;
+  return { code, stderr, report, model: code === 0 ? loadModel(output) : undefined };
+};
+
+describe('onnxopt optimize --precision int8', () => {
+  it('takes names of nodes to exclude, and to include', () => {
+    const all = optimize().report!.quantization;
+    const without = optimize('--exclude', '*Conv*').report!.quantization;
+    expect(without.eightBit).toBeLessThan(all.eightBit);
+    expect(without.floats.map(({ reason }) => reason)).toContain('excluded by name');
+    const first = all.floats.find(({ reason }) => reason.includes('input of the model'))!;
+    const only = optimize('--include', first.node).report!.quantization;
+    expect(only.floats.map(({ node }) => node)).not.toContain(first.node);
+    expect(only.floats.map(({ reason }) => reason)).toContain('not among the nodes asked for');
+  });
+
+  it('refuses a name that matches nothing', () => {
+    const { code, stderr } = optimize('--exclude', 'no such node');
+    expect(code).toBe(1);
+    expect(stderr).toContain('quantize/override-matches-nothing: "no such node" names nothing');
+  });
+
+  it('takes ranges of values, and values to leave in float', () => {
+    const first = optimize().report!.quantization.floats.find(({ reason }) => reason.includes('input of the model'))!;
+    const { model } = optimize('--include', first.node, '--tensor-range', 'image=0:2.55');
+    const scale = model!.graph.values.get('image_scale')!.initializer!;
+    expect(scale.kind === 'dense' && Number(tensorData(scale)[0])).toBeCloseTo(0.01, 6);
+    const skipped = optimize('--include', first.node, '--float-tensor', 'image').report!.quantization;
+    expect(skipped.floats).toContainEqual({ node: first.node, reason: 'its input is to stay in float' });
+    expect(optimize('--tensor-range', 'image=2:1')).toMatchObject({ code: 2 });
+    expect(optimize('--tensor-range', 'image')).toMatchObject({ code: 2 });
+  });
+
+  it('writes operators on integers with --format qoperator', () => {
+    expect(operatorsOf(optimize('--format', 'qoperator').model!)).toContain('QLinearConv');
+    expect(operatorsOf(optimize('--format', 'qdq').model!)).not.toContain('QLinearConv');
+    expect(optimize('--format', 'qoperator', '--target', 'tensorrt@10')).toMatchObject({ code: 2 });
+  });
+
+  it('takes the same from a configuration', () => {
+    const config = path.join(folder, 'onnxopt.config.mjs');
+    fs.writeFileSync(
+      config,
+      `export default { quantization: { format: 'qoperator', exclude: [(node) => node.opType === 'Gemm'],
+         tensors: [{ match: 'image', range: { min: 0, max: 1 } }] } };`,
+    );
+    const { report, model } = optimize('--config', config);
+    expect(report!.quantization.eightBit).toBeGreaterThan(0);
+    expect(operatorsOf(model!)).toContain('QLinearConv');
+    fs.writeFileSync(config, 'export default { quantization: { tensors: [{ range: { min: 0, max: 1 } }] } };');
+    expect(optimize('--config', config).stderr).toContain('config/invalid');
+  });
+});
