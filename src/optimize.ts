@@ -17,6 +17,7 @@ import {
   standardPipeline,
 } from './passes/pipelines.js';
 import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
+import { reportBrokenRules } from './passes/quantize/lint/apply_mends.js';
 import type { Range, Ranges } from './passes/quantize/ranges.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
 import { type FpContract, int8Scheme, type TargetProfile } from './passes/target_profile.js';
@@ -185,6 +186,7 @@ async function quantize(
       : await calibrate(model, values, runner, scheme.activation, settings);
   const insertion = insertQdq(placement, ranges, scheme);
   await run([{ pass: insertion, reason: 'ranges are known now' }, ...afterQuantizationPipeline]);
+  if (placement.existing.size > 0) await run([{ pass: reportBrokenRules(scheme), reason: 'pairs stay as they came' }]);
   if (options.quantization?.format === 'qoperator') await run(integerOperatorsPipeline);
   return {
     cpu,

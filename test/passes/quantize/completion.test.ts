@@ -127,7 +127,8 @@ describe('a model that has Q/DQ pairs already', () => {
       const c = b.named('relu2', 'Relu', [b.conv('conv2', a)]);
       return b.conv('conv3', b.concat('all', [a, c]), 16, 1, 32);
     });
-    const { model: result } = await complete(model);
+    const { model: result, diagnostics } = await complete(model);
+    expect(diagnostics.map(({ code }) => code)).toContain('quantize/pairs-break-rules');
     expect(scalesBehind(result, 'relu')).toEqual([Math.fround(0.1)]);
     expect(scalesBehind(result, 'relu2')[0]).toBeGreaterThan(0.2);
     const { findings } = lintModel(result, { target: 'tensorrt@10' });

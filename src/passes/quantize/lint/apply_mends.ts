@@ -2,6 +2,7 @@ import type { Editor } from '../../../ir/editor.js';
 import { describeNode, type Model } from '../../../ir/graph.js';
 import { Inference } from '../../../ir/ops/inference/inference.js';
 import { modelGraphs } from '../../../ir/traversal.js';
+import { definePass, type Pass } from '../../pass.js';
 import type { QuantizationScheme, TargetProfile } from '../../target_profile.js';
 import type { Finding, Fix, LintRule } from './lint_rule.js';
 import { lintRules } from './lint_rules.js';
@@ -46,3 +47,22 @@ export function applyMends(
   }
   return mended;
 }
+
+/** Says that pairs which a model brought along break rules of the target; they stay, since who made them may mean them. */
+export const reportBrokenRules = (scheme: QuantizationScheme): Pass =>
+  definePass({
+    name: 'report-broken-rules',
+    summary: 'Q/DQ pairs that break rules of the target => a diagnostic',
+    scope: 'model',
+    run(_graph, { model, target, report }) {
+      const found = findAll(model, target, scheme);
+      if (found.length === 0) return;
+      const codes = [...new Set(found.map(({ rule }) => rule.code))].join(', ');
+      report({
+        code: 'quantize/pairs-break-rules',
+        severity: 'info',
+        message: `${found.length} of the pairs break rules of ${target.name}: ${codes}`,
+        help: `onnxopt lint --target ${target.name} tells where and why`,
+      });
+    },
+  });
