@@ -44,7 +44,7 @@ export type BlocksScheme = {
   readonly symmetric?: boolean;
   /** Whether scales reach to the ends of each block, or are those of the least squared error. Default `range`. */
   readonly scales?: 'range' | 'mse';
-  /** Of MatMulNBits: 0 as it comes, 1 float32, 4 int8 activations. Default 0. */
+  /** Of MatMulNBits: 0 as it comes, 1 float32, 4 int8 activations. Default: what the target's kernels are made for. */
   readonly accuracyLevel?: 0 | 1 | 4;
   /** Tables that Gather picks rows from as well. */
   readonly embeddings?: boolean;
@@ -193,8 +193,9 @@ function weightLimit(target: TargetProfile, { cpu, dtype }: Settings): 127 | 64 
 
 function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Settings) {
   const { bits = 4, blockSize = 32, method = 'round', symmetric = method !== 'hqq', scales = 'range' } = scheme;
-  const { accuracyLevel = 0, embeddings = false } = scheme;
+  const { embeddings = false } = scheme;
   const form = target.weightOnly;
+  const accuracyLevel = scheme.accuracyLevel ?? form?.accuracyLevels?.[bits] ?? 0;
   requireBlockSize(blockSize);
   if (form === undefined || !form.bits.includes(bits)) throw notTaken(target, `weights in blocks of ${bits} bits`);
   if (!symmetric && !form.zeroPoints) throw notTaken(target, 'weights with zero points');

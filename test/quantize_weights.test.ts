@@ -66,6 +66,16 @@ describe('quantizeWeights', () => {
     },
   );
 
+  it('asks for 8-bit activations beside 8-bit weights, for which ONNX Runtime has a kernel, unless told', async () => {
+    const level = async (scheme: WeightScheme) => {
+      const { model } = await quantizeWeights({ model: encoder(), scheme, check });
+      return [...model.graph.nodes].find(({ opType }) => opType === 'MatMulNBits')!.attributes.get('accuracy_level');
+    };
+    expect(await level({ kind: 'blocks', bits: 8 })).toMatchObject({ value: 4n });
+    expect(await level({ kind: 'blocks', bits: 8, accuracyLevel: 1 })).toMatchObject({ value: 1n });
+    expect(await level({ kind: 'blocks', bits: 4 })).toBeUndefined();
+  });
+
   it('raises the opset that DynamicQuantizeLinear needs', async () => {
     const b = new ModelBuilder(9);
     b.output(b.op('MatMul', [b.input('x', [2, 64]), b.constant('w', randomTensor([64, 64]))]), 'y');

@@ -84,6 +84,8 @@ export type WeightOnlyScheme = {
   readonly zeroPoints: boolean;
   /** Whether a scale may be negative. */
   readonly negativeScales: boolean;
+  /** The accuracy level of MatMulNBits that its kernels are fast at, by bits; 0 unless told. */
+  readonly accuracyLevels?: Readonly<Record<4 | 8, 0 | 1 | 4>>;
 };
 
 export type Precision = 'fp32' | 'fp16' | 'bf16' | 'int8' | 'fp8' | 'int4';
