@@ -185,9 +185,9 @@ describe('quantizeWeights with gptq', () => {
       expect(result.weights.layers).toBe(2);
       return result.check.comparison.outputs[0]!.error.sqnr;
     };
-    // Measured 6 dB and more.
-    expect(await sqnr('gptq', 'ort-cpu')).toBeGreaterThan((await sqnr('round', 'ort-cpu')) + 3);
-    expect(await sqnr('gptq', 'portable')).toBeGreaterThan((await sqnr('round', 'portable')) + 3);
+    // Measured 16 dB and more.
+    expect(await sqnr('gptq', 'ort-cpu')).toBeGreaterThan((await sqnr('round', 'ort-cpu')) + 10);
+    expect(await sqnr('gptq', 'portable')).toBeGreaterThan((await sqnr('round', 'portable')) + 10);
   });
 
   it('asks for samples', async () => {

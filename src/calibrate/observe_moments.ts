@@ -24,7 +24,7 @@ const mostBytes = 2 ** 29;
 /**
  * Σ x·xᵀ over the last axis of each value, [size, size], over all samples. The products run inside the model, in float32;
  * they are summed in double precision.
- * @throws DiagnosticError `calibrate/no-samples`, `calibrate/non-finite`, what the source or the runtime reports.
+ * @throws DiagnosticError `calibrate/no-samples`, `calibrate/not-finite`, what the source or the runtime reports.
  */
 export async function observeMoments(
   model: Model,
@@ -87,7 +87,7 @@ async function observeGroup(
 
 const nonFinite = (value: string, sample: string): DiagnosticError =>
   new DiagnosticError({
-    code: 'calibrate/non-finite',
+    code: 'calibrate/not-finite',
     message: `the squares of "${value}" are no finite numbers on sample ${sample}`,
     help: 'Look at that sample',
   });

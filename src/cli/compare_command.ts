@@ -5,7 +5,7 @@ import { addDataOptions, type DataFlags, openOptions, parseCount } from './data_
 type Flags = DataFlags & {
   readonly data?: string;
   readonly limit?: number;
-  readonly precision?: 'fp32' | 'int8';
+  readonly precision?: 'fp32' | 'int8' | 'int8-weights' | 'int4';
   readonly json?: boolean;
   readonly quiet?: boolean;
 };
@@ -23,7 +23,7 @@ export const compareCommand = (): Command =>
       .option('--limit <count>', 'samples to compare at most', parseCount, 32)
       .addOption(
         new Option('--precision <name>', 'what may differ follows from it (default: what the candidate shows)').choices(
-          ['fp32', 'int8'],
+          ['fp32', 'int8', 'int8-weights', 'int4'],
         ),
       )
       .option('--json', 'print JSON')

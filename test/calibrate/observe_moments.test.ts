@@ -51,5 +51,5 @@ it('stops at the limit, and refuses what is no number or no sample', async () =>
     { x: floatTensor([1, 2, 3, 4, 5, Number.NaN], [1, 1, 6]) },
   ]);
   expect((await observeMoments(source, request(source), one, ortRunner(), { limit: 1 })).size).toBe(2);
-  await expect(observeMoments(source, request(source), one, ortRunner())).rejects.toThrow('calibrate/non-finite');
+  await expect(observeMoments(source, request(source), one, ortRunner())).rejects.toThrow('calibrate/not-finite');
 });
