@@ -1,9 +1,9 @@
 // MatMul(x, W), Gemm(x, W, c) => com.microsoft.MatMulNBits(x, codes, scales), or MatMul(x, DequantizeLinear(codes, scales))
 // Needs: a constant float32 matrix that nobody reads in float; opset 21 for DequantizeLinear.
 import { intAttribute } from '../../ir/attribute.js';
-import { DiagnosticError, InvariantError } from '../../ir/diagnostic.js';
+import { type Diagnostic, DiagnosticError, InvariantError } from '../../ir/diagnostic.js';
 import type { Editor } from '../../ir/editor.js';
-import { type Graph, type Model, opsetVersion, type Value } from '../../ir/graph.js';
+import { describeNode, type Graph, type Model, opsetVersion, type Value } from '../../ir/graph.js';
 import { floatTensor, tensorFromBytes, tensorFromData } from '../../ir/tensor.js';
 import { definePass, type Pass } from '../pass.js';
 import type { WeightOnlyScheme } from '../target_profile.js';
@@ -54,7 +54,7 @@ export const quantizeWeights = (options: QuantizeWeightsOptions, scheme: WeightO
     name,
     summary: `matrix products with constant float weights => weights in blocks of ${options.bits} bits`,
     scope: 'model',
-    async run(graph, { model, editor, inference, decline, fired }) {
+    async run(graph, { model, editor, inference, decline, fired, report }) {
       const { layers, floats } = selectWeightLayers<MatrixLayer | TableLayer>(
         model,
         (node) => matrixLayer(node, inference) ?? (options.embeddings ? tableLayer(node) : undefined),
@@ -64,8 +64,11 @@ export const quantizeWeights = (options: QuantizeWeightsOptions, scheme: WeightO
       requireLayers(layers.length, floats);
       if (scheme.form === 'DequantizeLinear') requireBlockedOpset(graph);
       for (const { node, weight } of layers) finiteWeights(node, weight);
-      const matrices = layers.filter((layer) => layer.kind === 'matrix' && layer.node.graph === graph) as MatrixLayer[];
-      const moments = options.method === 'gptq' ? await momentsOf(model, matrices, options.moments) : new Map();
+      const matrices = layers.filter((layer) => layer.kind === 'matrix');
+      const observable = matrices.filter(({ node }) => node.graph === graph);
+      const moments = options.method === 'gptq' ? await momentsOf(model, observable, options.moments) : new Map();
+      const unobserved = matrices.find(({ weight }) => !moments.has(weight));
+      if (options.method === 'gptq' && unobserved !== undefined) report(roundedInstead(unobserved));
       const writing = new Writing(editor, options, scheme, moments);
       for (const layer of layers) {
         fired(name, layer.node);
@@ -73,6 +76,13 @@ export const quantizeWeights = (options: QuantizeWeightsOptions, scheme: WeightO
       }
     },
   });
+
+const roundedInstead = ({ node }: MatrixLayer): Diagnostic => ({
+  code: 'quantize/rounded-instead',
+  severity: 'warning',
+  message: 'layers in subgraphs are rounded, since gptq observes the main graph alone',
+  where: describeNode(node),
+});
 
 /** By weight: the layers that share one share its codes, which have to suit the inputs of all. */
 async function momentsOf(

@@ -188,6 +188,15 @@ describe('quantize-weights with MatMulNBits', () => {
     const { model } = await apply(original);
     expect(operatorsOf(model).filter((op) => op === 'MatMulNBits')).toHaveLength(2);
     expect(await largestDifference(original, model, { x: eye(64) })).toBeLessThan(1 / 8 + 1e-6);
+    const observed: number[] = [];
+    const moments = async (_: Model, requests: readonly object[]) => {
+      observed.push(requests.length);
+      return new Map();
+    };
+    const { model: rounded, report } = await apply(original, { method: 'gptq', moments });
+    expect(observed).toEqual([0]);
+    expect(report.diagnostics.map(({ code }) => code)).toEqual(['quantize/rounded-instead']);
+    expect(await largestDifference(model, rounded, { x: eye(64) })).toBe(0);
   });
 });
 
