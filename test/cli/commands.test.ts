@@ -211,7 +211,7 @@ describe('bad input: a code, one line, exit 1, and nothing written', () => {
     );
     expectRefused(
       int8(model, write('nan', { x: floatTensor([1, 2, 3, Number.NaN], [1, 4]), z: floatTensor([1], [1, 1]) })),
-      'calibrate/non-finite',
+      'calibrate/not-finite',
     );
   });
 
