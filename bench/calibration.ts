@@ -5,26 +5,44 @@ import { digits, recognizer, repository } from './models.js';
 
 type Run = { readonly seconds: number; readonly peakMegabytes: number };
 
+const bars = { extremes: 1.5, histograms: 1.6 } as const;
+
 /** Calibration against bare inference of the same samples, each in a process of its own, in turn. */
 export const calibrationBench: Bench = {
   name: 'calibration',
-  summary: 'time of calibrating / time of bare inference of the same samples; memory beyond that of bare inference',
+  summary: 'time of calibrating / time of bare inference of the same samples; memory beyond; memory by samples',
   async run({ smoke }) {
     const measurements: Measurement[] = [];
     for (const [model, samples] of [
       [digits, smoke ? 50 : 1000],
       [recognizer, smoke ? 10 : 100],
     ] as const) {
-      const ratios: number[] = [];
-      const memory: number[] = [];
+      const modes = ['extremes', 'histograms'] as const;
+      const found = { extremes: { ratios: [], memory: [] }, histograms: { ratios: [], memory: [] } } as {
+        readonly [mode in (typeof modes)[number]]: { readonly ratios: number[]; readonly memory: number[] };
+      };
       for (let round = 0; round < (smoke ? 1 : 5); round += 1) {
         const bare = child('bare', model.name, samples);
-        const calibrate = child('calibrate', model.name, samples);
-        ratios.push(calibrate.seconds / bare.seconds);
-        memory.push(calibrate.peakMegabytes - bare.peakMegabytes);
+        for (const mode of modes) {
+          const calibrate = child(mode, model.name, samples);
+          found[mode].ratios.push(calibrate.seconds / bare.seconds);
+          found[mode].memory.push(calibrate.peakMegabytes - bare.peakMegabytes);
+        }
       }
-      measurements.push({ what: `${model.name}, ${samples} samples`, value: median(ratios), unit: 'ratio', bar: 1.5 });
-      measurements.push({ what: `${model.name}, memory beyond`, value: median(memory), unit: 'MB', bar: 300 });
+      for (const mode of modes) {
+        const what = `${model.name}, ${mode}, ${samples} samples`;
+        measurements.push({ what, value: median(found[mode].ratios), unit: 'ratio', bar: bars[mode] });
+        measurements.push({ what: `${what}, memory beyond`, value: median(found[mode].memory), unit: 'MB', bar: 300 });
+      }
+      const [few, many] = smoke ? [5, 50] : [10, 1000];
+      const growth =
+        child('histograms', model.name, many).peakMegabytes - child('histograms', model.name, few).peakMegabytes;
+      measurements.push({
+        what: `${model.name}, memory, ${many} samples − ${few}`,
+        value: growth,
+        unit: 'MB',
+        bar: 100,
+      });
     }
     return measurements;
   },

@@ -1,5 +1,5 @@
-// Runs samples through a model bare, or calibrates on them; prints seconds and peak memory as JSON.
-//   jiti bench/calibration_child.ts bare|calibrate MODEL-NAME SAMPLES
+// Runs samples through a model bare, or finds their extremes or histograms; prints seconds, those of all cores and peak memory as JSON.
+//   jiti bench/calibration_child.ts bare|extremes|histograms MODEL-NAME SAMPLES
 
 import { ortRunner } from '../src/backends/ort/run.js';
 import { findTarget } from '../src/backends/target.js';
@@ -35,19 +35,21 @@ const source: SampleSource = {
   },
 };
 
-const runner = ortRunner();
+const runner = ortRunner({ worker: mode === 'histograms' });
 const warm = await runner(model);
 await warm.run(feeds[0]!);
 await warm.close();
 const start = performance.now();
+const before = process.cpuUsage();
 if (mode === 'bare') {
   const session = await runner(model);
   for await (const sample of source.samples()) await session.run(sample.feeds);
   await session.close();
 } else {
   const placement = placeQuantization(model.graph, new Inference(model), target.int8['default']!);
-  if (mode === 'calibrate') await observeRanges(model, valuesToObserve(placement), source, runner);
+  if (mode === 'extremes') await observeRanges(model, valuesToObserve(placement), source, runner);
   else await observeStatistics(model, valuesToObserve(placement), source, runner);
 }
 const seconds = (performance.now() - start) / 1000;
-console.log(JSON.stringify({ seconds, peakMegabytes: peakMegabytes() }));
+const { user, system } = process.cpuUsage(before);
+console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakMegabytes: peakMegabytes() }));
