@@ -8,6 +8,8 @@ import {
   spatialRules,
   weightRules,
 } from './fuse/rules.js';
+import { legalizeForTarget } from './legalize/legalize_for_target.js';
+import { unfuseOperators } from './legalize/unfuse_operators.js';
 import type { PipelineStep } from './pipeline.js';
 import { qdqToQoperator } from './quantize/qoperator/qdq_to_qoperator.js';
 import { qoperatorToQdq } from './quantize/qoperator/qoperator_to_qdq.js';
@@ -105,6 +107,7 @@ const wrapUp: readonly PipelineStep[] = [
 export const standardPipeline: readonly PipelineStep[] = [
   { pass: demoteConstantInputs, reason: 'weights of old models are constants to what follows' },
   { pass: inlineFunctions, reason: 'what follows looks into bodies where they are called' },
+  { pass: unfuseOperators, reason: 'what the target has no operator for is simplified with the rest' },
   {
     repeat: [
       { pass: constantsToInitializers, reason: 'one form of constants for what follows; inlined branches bring more' },
@@ -156,6 +159,7 @@ export const ownOperatorsPipeline: readonly PipelineStep[] = [
     reason: 'a fused operator can be part of a larger one',
   },
   { pass: fuseOwnOperators, reason: 'smaller ones, of what attention did not take' },
+  { pass: legalizeForTarget, reason: 'after all that makes operators' },
   { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
   ...wrapUp,
 ];
@@ -187,6 +191,7 @@ export const integerOperatorsPipeline: readonly PipelineStep[] = [
 export const allPasses = [
   demoteConstantInputs,
   inlineFunctions,
+  unfuseOperators,
   constantsToInitializers,
   eliminateIdentities,
   usePlainOperators,
@@ -210,6 +215,7 @@ export const allPasses = [
   fuseOperators,
   fuseAttention,
   fuseOwnOperators,
+  legalizeForTarget,
   eliminateUnusedSubgraphOutputs,
   fuseIntoNextWeights,
   eliminateDeadNodes,

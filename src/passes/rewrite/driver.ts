@@ -16,7 +16,7 @@ export function rewritePass(name: string, summary: string, rewrites: readonly An
     summary,
     scope: 'graphs',
     rewrites,
-    run: (graph, context) => drive(graph, rules, context),
+    run: (graph, context) => rewriteGraph(graph, rules, context),
   });
 }
 
@@ -41,7 +41,8 @@ export type AnyRewrite = Rewrite<any>;
 /** A rule that keeps making work for itself stops after this many rewrites for each node the graph had. */
 const maxRewritesPerNode = 4;
 
-function drive(graph: Graph, rules: RuleIndex, context: PassContext): void {
+/** Applies rules at every node of one graph, and again where one made something new to look at. */
+export function rewriteGraph(graph: Graph, rules: RuleIndex, context: PassContext): void {
   let budget = maxRewritesPerNode * graph.nodes.size + 16;
   const again: Node[] = [];
   const visit = (node: Node): void => {
