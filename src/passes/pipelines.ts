@@ -6,6 +6,7 @@ import {
   ownOperatorRules,
   productRules,
   spatialRules,
+  standardAttentionRules,
   weightRules,
 } from './fuse/rules.js';
 import { legalizeForTarget } from './legalize/legalize_for_target.js';
@@ -67,6 +68,12 @@ const fuseOperators = rewritePass(
   'fuse-operators',
   'operators that spell a known function => that function',
   operatorRules,
+);
+
+const fuseStandardAttention = rewritePass(
+  'fuse-standard-attention',
+  'attention spelled out => the operator of the standard',
+  standardAttentionRules,
 );
 
 const fuseAttention = rewritePass(
@@ -149,6 +156,7 @@ export const standardPipeline: readonly PipelineStep[] = [
 export const ownOperatorsPipeline: readonly PipelineStep[] = [
   {
     repeat: [
+      { pass: fuseStandardAttention, reason: 'takes masks as they are; measured no slower than what targets have' },
       { pass: fuseAttention, reason: 'on a graph that is simplified already' },
       { pass: mergeChains, reason: 'fused operators take values in other shapes' },
       { pass: eliminateIdentities, reason: 'and those may be the ones there are' },
@@ -213,6 +221,7 @@ export const allPasses = [
   fuseIntoWeights,
   raiseOpsetForFusion,
   fuseOperators,
+  fuseStandardAttention,
   fuseAttention,
   fuseOwnOperators,
   legalizeForTarget,

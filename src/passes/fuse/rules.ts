@@ -22,6 +22,8 @@ import { fuseRelu, fuseShrink, fuseThresholdedRelu } from './activation/fuse_thr
 import { fuseAttentionBias } from './attention/fuse_attention_bias.js';
 import { fuseMultiHeadAttention } from './attention/fuse_multi_head_attention.js';
 import { fuseRotaryEmbedding } from './attention/fuse_rotary_embedding.js';
+import { fuseStandardAttention } from './attention/fuse_standard_attention.js';
+import { fuseAttentionGroups, fuseAttentionHeads, fuseAttentionPast } from './attention/reshape_attention.js';
 import { fuseNotOrder, fuseOrEqual } from './comparison/fuse_or_equal.js';
 import { fuseBiasGelu } from './contrib/fuse_bias_gelu.js';
 import { fuseMatmulAlpha, fuseMatmulTranspose } from './contrib/fuse_matmul_transpose.js';
@@ -172,6 +174,14 @@ export const operatorRules = [
   fuseReduceSumSquare,
   fuseOrEqual,
   fuseNotOrder,
+] as const;
+
+/** Attention of the standard, and what it takes up around it. */
+export const standardAttentionRules = [
+  fuseStandardAttention,
+  fuseAttentionGroups,
+  fuseAttentionPast,
+  fuseAttentionHeads,
 ] as const;
 
 /** Rules that make operators of a target's own; they come last, since what else rewrites knows the standard ones. */

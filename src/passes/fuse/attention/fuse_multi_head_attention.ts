@@ -25,6 +25,7 @@ export const fuseMultiHeadAttention = defineRewrite<Match>({
     const offer = { opType: 'MultiHeadAttention', domain: 'com.microsoft', of: parts.q };
     const offered = offerObstacle(root, offer, context);
     if (offered !== undefined) return offered;
+    if (parts.softcap !== 0) return 'the scores are bounded by tanh';
     if (!Number.isFinite(parts.scale) || parts.scale === 0) return `the scale is ${parts.scale}`;
     return shapeObstacle(parts, context) ?? cacheObstacle(parts, context);
   },

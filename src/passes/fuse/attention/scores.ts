@@ -1,19 +1,24 @@
 import { getInt, getInts } from '../../../ir/attribute.js';
 import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
+import { producerOf } from '../../rewrite/operator.js';
 import { scalarOperand } from '../../rewrite/scalar.js';
 
-/** softmax(scale · q · kᵀ + mask) · v, its operands of rank 4: [batch, heads, length, size]. */
+/** softmax(softcap(scale · q · kᵀ) + mask) · v, its operands of rank 4: [batch, heads, length, size]. */
 export type AttentionParts = {
   readonly q: Value;
   /** Transposed: [batch, heads, size, length]. */
   readonly keys: Value;
   readonly v: Value;
   readonly scale: number;
+  /** c of c · tanh(scores / c); 0 where the scores are not bounded. */
+  readonly softcap: number;
   /** Added to the scaled scores, or left out. */
   readonly mask: Value | null;
   /** The nodes that compute it, from the last product on. */
   readonly nodes: readonly Node[];
+  /** The scores on their way: scaled, bounded, masked, and their softmax. */
+  readonly stages: { readonly scaled: Value; readonly capped: Value; readonly masked: Value; readonly weights: Value };
 };
 
 /** Takes scaled dot-product attention apart, or says what it is instead. `product`: the MatMul with the values. */
@@ -33,7 +38,8 @@ export function attentionParts(product: Node, inference: Inference): AttentionPa
     [scores, mask] = leads ? [left, right] : [right, left];
     nodes.push(sum);
   }
-  const scaled = peelScale(scores, inference);
+  const capped = peelSoftcap(scores, inference);
+  const scaled = peelScale(capped.value, inference);
   const dot = scaled.value.producer;
   if (dot?.opType !== 'MatMul' || !dot.attached) return 'the scores are not a matrix product';
   const [query, keys] = dot.inputs as [Value, Value];
@@ -43,9 +49,11 @@ export function attentionParts(product: Node, inference: Inference): AttentionPa
     q: q.value,
     keys: k.value,
     v,
-    scale: scaled.scale * q.scale * k.scale,
+    scale: scaled.scale * q.scale * k.scale * capped.scale,
+    softcap: capped.softcap,
     mask,
-    nodes: [...nodes, ...scaled.nodes, dot, ...q.nodes, ...k.nodes],
+    nodes: [...nodes, ...capped.nodes, ...scaled.nodes, dot, ...q.nodes, ...k.nodes],
+    stages: { scaled: capped.value, capped: scores, masked: softmax.inputs[0]!, weights: weights! },
   };
 }
 
@@ -71,7 +79,16 @@ export function peelScale(value: Value, inference: Inference): Scaled {
 }
 
 const leadsToProduct = (value: Value, inference: Inference): boolean =>
-  peelScale(value, inference).value.producer?.opType === 'MatMul';
+  peelScale(peelSoftcap(value, inference).value, inference).value.producer?.opType === 'MatMul';
+
+/** c · tanh(value · s / c), with the part of the scale that is inside: `scale` · value is what is bounded. */
+function peelSoftcap(value: Value, inference: Inference): Scaled & { readonly softcap: number } {
+  const outer = peelScale(value, inference);
+  const tanh = producerOf(outer.value, 'Tanh');
+  const none = { value, scale: 1, nodes: [], softcap: 0 };
+  if (tanh === undefined || !(outer.scale > 0)) return none;
+  return { value: tanh.inputs[0]!, scale: outer.scale, nodes: [...outer.nodes, tanh], softcap: outer.scale };
+}
 
 function isOverLastAxis(softmax: Node, inference: Inference): boolean {
   const opset = opsetVersion(softmax.graph, '') ?? 13;
