@@ -23,6 +23,7 @@ import { fuseAttentionBias } from './attention/fuse_attention_bias.js';
 import { fuseMultiHeadAttention } from './attention/fuse_multi_head_attention.js';
 import { fuseRotaryEmbedding } from './attention/fuse_rotary_embedding.js';
 import { fuseStandardAttention } from './attention/fuse_standard_attention.js';
+import { fuseStandardRotary } from './attention/fuse_standard_rotary.js';
 import { fuseAttentionGroups, fuseAttentionHeads, fuseAttentionPast } from './attention/reshape_attention.js';
 import { fuseNotOrder, fuseOrEqual } from './comparison/fuse_or_equal.js';
 import { fuseBiasGelu } from './contrib/fuse_bias_gelu.js';
@@ -176,8 +177,9 @@ export const operatorRules = [
   fuseNotOrder,
 ] as const;
 
-/** Attention of the standard, and what it takes up around it. */
+/** Attention of the standard, what it takes up around it, and rotated positions. */
 export const standardAttentionRules = [
+  fuseStandardRotary,
   fuseStandardAttention,
   fuseAttentionGroups,
   fuseAttentionPast,

@@ -74,10 +74,10 @@ function turnedHalves(concat: Node, inference: Inference): { value: Value; nodes
   return { value: second.of, nodes: [...new Set([concat, negated.producer, second.node, other.node])] };
 }
 
-type Half = { readonly of: Value; readonly part: 0 | 1; readonly node: Node };
+export type Half = { readonly of: Value; readonly part: 0 | 1; readonly node: Node };
 
 /** One of the two equal parts of a value along its last axis: a Slice, or an output of Split. */
-function halfOf(value: Value, inference: Inference): Half | undefined {
+export function halfOf(value: Value, inference: Inference): Half | undefined {
   const node = value.producer;
   const of = node?.inputs[0];
   const shape = of == null ? undefined : inference.shapeOf(of);
@@ -136,7 +136,7 @@ const splitHeads = (value: Value, heads: number, size: number, build: Replacemen
 const isNode = (node: Node | null | undefined, opType: string): node is Node =>
   node?.opType === opType && node.attached && (node.domain === '' || node.domain === 'ai.onnx');
 
-function isLastAxis(node: Node, inference: Inference): boolean {
+export function isLastAxis(node: Node, inference: Inference): boolean {
   const axis = getInt(node, 'axis', undefined);
   const rank = inference.shapeOf(node.inputs[0]!)?.length;
   return axis === -1 || (rank !== undefined && axis === rank - 1);

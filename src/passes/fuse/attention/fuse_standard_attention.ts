@@ -1,15 +1,16 @@
 // softmax(softcap(scale · q · kᵀ) + mask) · v => Attention(q, k, v, mask), operands of [batch, heads, length, size]
-// Needs: batch, queries and keys of at least one element, which kernels insist on; a mask of booleans, or one that is
-// known to leave every query a key; at most one of the scores on their way read by others.
+// Needs: batch, queries and keys of at least one element, which kernels insist on; a mask whose last two sizes are those
+// of the scores; at most one of the scores on their way read by others. A mask of numbers is kept above the lowest one.
 import { floatAttribute, intAttribute, intsAttribute } from '../../../ir/attribute.js';
 import { type Dim, dimEquals, lowerBound } from '../../../ir/dim.js';
 import type { Node, Value } from '../../../ir/graph.js';
+import { floatTensor } from '../../../ir/tensor.js';
 import type { Shape } from '../../../ir/value_type.js';
 import { offerObstacle } from '../../rewrite/offers.js';
 import { type Finding, search } from '../../rewrite/pattern.js';
 import { type CheckContext, defineRewrite } from '../../rewrite/rewrite.js';
 import { type AttentionParts, attentionParts, transposedBy } from './scores.js';
-import { standardMask } from './standard_mask.js';
+import { nearlyLowest, standardMask } from './standard_mask.js';
 
 type Match = { readonly parts: AttentionParts };
 
@@ -36,7 +37,9 @@ export const fuseStandardAttention = defineRewrite<Match>({
     const scores = scoresShape(parts, context);
     if (typeof scores === 'string') return scores;
     const mask = standardMask(parts.mask, scores, context.inference);
-    return typeof mask === 'string' ? mask : undefined;
+    if (typeof mask === 'string') return mask;
+    const showsMask = mask.raised === true && askedStages(parts).some(({ mode }) => mode === 1);
+    return showsMask ? 'the masked scores are read elsewhere' : undefined;
   },
   rewrite({ parts }, build, context) {
     const { inference } = context;
@@ -54,7 +57,10 @@ export const fuseStandardAttention = defineRewrite<Match>({
       ...(mask.isCausal ? [intAttribute('is_causal', 1)] : []),
       ...(asked === undefined ? [] : [intAttribute('qk_matmul_output_mode', asked.mode)]),
     ];
-    const inputs = mask.value === null ? [q, k, v] : [q, k, v, mask.value];
+    const raised = mask.raised
+      ? build.op('Max', [mask.value, build.constant(floatTensor([nearlyLowest], []), 'nearly_lowest')])
+      : mask.value;
+    const inputs = raised === null ? [q, k, v] : [q, k, v, raised];
     const outputs = asked === undefined ? [{}] : [{}, null, null, {}];
     const node = build.node('Attention', inputs, { attributes, outputs });
     return asked === undefined ? [node.outputs[0]!] : [node.outputs[0]!, node.outputs[3]!];

@@ -8,18 +8,24 @@ import { isFloatType, numbersOf } from '../../rewrite/float_numbers.js';
 import { producerOf } from '../../rewrite/operator.js';
 import { scalarValue } from '../../rewrite/scalar.js';
 
-/** A mask as the standard operator takes it. `value`: null where it hides nothing, or only what comes later. */
-export type StandardMask = { readonly value: Value | null; readonly isCausal: boolean };
+/**
+ * A mask as the standard operator takes it. `value`: null where it hides nothing, or only what comes later. `raised`: it
+ * has to be kept above the lowest number first.
+ */
+export type StandardMask = { readonly value: Value | null; readonly isCausal: boolean; readonly raised?: boolean };
 
 /**
- * The mask of scores [batch, heads, queries, keys] for the standard operator, or why it cannot be given. Runtimes differ
- * in what becomes of a query that sees nothing, so that numbers are taken only where every query sees a key.
+ * The lowest float but one. A query whose keys all have the lowest gives the average of the values by the definition, and
+ * zeros in kernels that take that number for "hidden" (ONNX Runtime 1.30, measured: no other number does that).
  */
+export const nearlyLowest = -3.4028232635611926e38;
+
+/** The mask of scores [batch, heads, queries, keys] for the standard operator, or why it cannot be given. */
 export function standardMask(mask: Value | null, scores: Shape, inference: Inference): StandardMask | string {
   if (mask === null) return { value: null, isCausal: false };
   const tensor = constantTensor(mask);
-  const given = tensor === undefined ? boolMask(mask) : mask;
-  if (given === undefined) return 'a query may see no key, which runtimes answer differently';
+  const condition = tensor === undefined ? boolMask(mask) : undefined;
+  const given = condition ?? mask;
   const shape = inference.shapeOf(given);
   const covers = shape !== undefined && shape.length >= 2 && shape.length <= 4 && coversScores(shape, scores);
   const numbers = tensor !== undefined && isFloatType(tensor.dtype) ? numbersOf(tensor) : undefined;
@@ -28,7 +34,11 @@ export function standardMask(mask: Value | null, scores: Shape, inference: Infer
     if (numbers.every((each) => each === 0) && isWithin(shape!, scores)) return { value: null, isCausal: false };
   }
   if (!covers) return 'the mask is not known to cover all queries and keys';
-  if (tensor === undefined) return { value: given, isCausal: false };
+  if (condition !== undefined) return { value: given, isCausal: false };
+  if (tensor === undefined) {
+    if (inference.dtypeOf(mask) !== 'float') return 'a query may see no key, and its type has no number to raise it to';
+    return { value: given, isCausal: false, raised: !choosesAbove(mask) };
+  }
   if (isCausal(tensor, numbers!, 0)) return { value: null, isCausal: true };
   return seesSome(tensor, numbers!) ? { value: given, isCausal: false } : 'a query sees no key';
 }
@@ -55,6 +65,13 @@ function boolMask(mask: Value): Value | undefined {
     scalarValue(one) === 0 &&
     scalarValue(other) === Number.NEGATIVE_INFINITY;
   return isMask ? (condition ?? undefined) : undefined;
+}
+
+/** Where(condition, a, b) of numbers above the lowest. */
+function choosesAbove(mask: Value): boolean {
+  const [, ...branches] = producerOf(mask, 'Where')?.inputs ?? [];
+  const numbers = branches.map((branch) => constantTensor(branch)).map((tensor) => tensor && scalarValue(tensor));
+  return numbers.length === 2 && numbers.every((each) => each !== undefined && each >= nearlyLowest);
 }
 
 /** Far above the lowest numbers of each type, which kernels take for hidden keys. */

@@ -38,7 +38,8 @@ export const movementIdentities: Readonly<Record<string, FindIdentity>> = {
   Tile: when((node, context) => repeatsOnce(node, context) || (sameShape(node, context) && isStatic(node, context))),
   Pad: when(padsNothing),
   Slice: when((node, context) => sameShape(node, context) && goesForward(node, context)),
-  Split: when((node, context) => node.outputs.length === 1 && sameShape(node, context)),
+  // Parts behind a first one that is the whole are empty.
+  Split: when(sameShape),
   DepthToSpace: when((node) => getInt(node, 'blocksize', 0) === 1),
   SpaceToDepth: when((node) => getInt(node, 'blocksize', 0) === 1),
   // Of one element, each of these is that element: what is reduced has the size 1 that it leaves.
