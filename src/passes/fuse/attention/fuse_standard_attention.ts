@@ -38,7 +38,7 @@ export const fuseStandardAttention = defineRewrite<Match>({
     if (typeof scores === 'string') return scores;
     const mask = standardMask(parts.mask, scores, context.inference);
     if (typeof mask === 'string') return mask;
-    const showsMask = mask.raised === true && askedStages(parts).some(({ mode }) => mode === 1);
+    const showsMask = mask.raised === true && askedStages(parts).some(({ mode }) => mode === 2);
     return showsMask ? 'the masked scores are read elsewhere' : undefined;
   },
   rewrite({ parts }, build, context) {
@@ -73,9 +73,9 @@ type Stage = { readonly value: Value; readonly mode: number };
 function askedStages({ stages, nodes }: AttentionParts): readonly Stage[] {
   const { scaled, capped, masked, weights } = stages;
   const candidates = [
-    { value: scaled, mode: 0 },
-    { value: masked, mode: 1 },
-    { value: capped, mode: 2 },
+    ...(scaled === null ? [] : [{ value: scaled, mode: 0 }]),
+    { value: capped, mode: 1 },
+    { value: masked, mode: 2 },
     { value: weights, mode: 3 },
   ];
   const distinct = candidates.filter(({ value }, at) => candidates.findIndex((each) => each.value === value) === at);

@@ -2,7 +2,7 @@ import { getInt, getInts } from '../../../ir/attribute.js';
 import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
 import { producerOf } from '../../rewrite/operator.js';
-import { scalarOperand } from '../../rewrite/scalar.js';
+import { isClose, scalarOperand } from '../../rewrite/scalar.js';
 
 /** softmax(softcap(scale · q · kᵀ) + mask) · v, its operands of rank 4: [batch, heads, length, size]. */
 export type AttentionParts = {
@@ -18,7 +18,13 @@ export type AttentionParts = {
   /** The nodes that compute it, from the last product on. */
   readonly nodes: readonly Node[];
   /** The scores on their way: scaled, bounded, masked, and their softmax. */
-  readonly stages: { readonly scaled: Value; readonly capped: Value; readonly masked: Value; readonly weights: Value };
+  readonly stages: {
+    /** null where none is scaled in full before it is bounded. */
+    readonly scaled: Value | null;
+    readonly capped: Value;
+    readonly masked: Value;
+    readonly weights: Value;
+  };
 };
 
 /** Takes scaled dot-product attention apart, or says what it is instead. `product`: the MatMul with the values. */
@@ -45,15 +51,20 @@ export function attentionParts(product: Node, inference: Inference): AttentionPa
   const [query, keys] = dot.inputs as [Value, Value];
   const q = peelScale(query, inference);
   const k = peelScale(keys, inference);
+  const scale = scaled.scale * q.scale * k.scale * capped.scale;
+  const isScaledBefore = isClose(q.scale * k.scale, scale, 1e-6);
   return {
     q: q.value,
     keys: k.value,
     v,
-    scale: scaled.scale * q.scale * k.scale * capped.scale,
+    scale,
     softcap: capped.softcap,
     mask,
     nodes: [...nodes, ...capped.nodes, ...scaled.nodes, dot, ...q.nodes, ...k.nodes],
-    stages: { scaled: capped.value, capped: scores, masked: softmax.inputs[0]!, weights: weights! },
+    stages: {
+      scaled: capped.softcap === 0 ? scores : isScaledBefore ? dot.outputs[0]! : null,
+      ...{ capped: scores, masked: softmax.inputs[0]!, weights: weights! },
+    },
   };
 }
 

@@ -23,6 +23,11 @@ export const nearlyLowest = -3.4028232635611926e38;
 /** The mask of scores [batch, heads, queries, keys] for the standard operator, or why it cannot be given. */
 export function standardMask(mask: Value | null, scores: Shape, inference: Inference): StandardMask | string {
   if (mask === null) return { value: null, isCausal: false };
+  const rest = besideCausal(mask, scores);
+  if (rest !== undefined) {
+    const other = standardMask(rest, scores, inference);
+    return typeof other === 'string' ? other : { ...other, isCausal: true };
+  }
   const tensor = constantTensor(mask);
   const condition = tensor === undefined ? boolMask(mask) : undefined;
   const given = condition ?? mask;
@@ -36,6 +41,8 @@ export function standardMask(mask: Value | null, scores: Shape, inference: Infer
   if (!covers) return 'the mask is not known to cover all queries and keys';
   if (condition !== undefined) return { value: given, isCausal: false };
   if (tensor === undefined) {
+    // The definition gives no number where all are −∞, and kernels do.
+    if (dependsOnInfinity(mask)) return 'a query may see no key';
     if (inference.dtypeOf(mask) !== 'float') return 'a query may see no key, and its type has no number to raise it to';
     return { value: given, isCausal: false, raised: !choosesAbove(mask) };
   }
@@ -52,6 +59,40 @@ export function isCausal({ dims }: Tensor, numbers: ArrayLike<number>, past: num
     if (numbers[at] !== (hidden ? Number.NEGATIVE_INFINITY : 0)) return false;
   }
   return queries * keys > 0;
+}
+
+/** The other operand of a sum with a constant that hides exactly what comes later. */
+function besideCausal(mask: Value, scores: Shape): Value | undefined {
+  const [left, right] = producerOf(mask, 'Add')?.inputs ?? [];
+  for (const [constant, rest] of [
+    [left, right],
+    [right, left],
+  ]) {
+    const tensor = constantTensor(constant);
+    if (tensor === undefined || !isFloatType(tensor.dtype) || rest == null || tensor.dims.length < 2) continue;
+    const isWhole = [-2, -1].every((axis) => tensor.dims.at(axis) === scores.at(axis));
+    if (isWhole && isCausal(tensor, numbersOf(tensor), 0)) return rest;
+  }
+  return undefined;
+}
+
+/** How far behind a mask its constants are looked for. */
+const reach = 8;
+
+function dependsOnInfinity(mask: Value): boolean {
+  let front = [mask];
+  for (let step = 0; step < reach; step += 1) {
+    const inputs = front.flatMap(({ producer }) => producer?.inputs ?? []).filter((input) => input !== null);
+    if (inputs.some(holdsInfinity)) return true;
+    front = [...new Set(inputs)];
+  }
+  return false;
+}
+
+function holdsInfinity(value: Value): boolean {
+  const tensor = constantTensor(value);
+  if (tensor === undefined || !isFloatType(tensor.dtype)) return false;
+  return numbersOf(tensor).includes(Number.NEGATIVE_INFINITY);
 }
 
 /** The condition of Where(condition, 0, −∞). */

@@ -106,7 +106,7 @@ function spell(
     biases.push(causalBias(q, k, past, { dtype, hidden: Number.NEGATIVE_INFINITY }, spelling));
   }
   const repeats = heads / kvHeads;
-  const result = attended(
+  const averaged = attended(
     {
       ...{ q, dtype, precision, biases },
       k: repeated(k, repeats, heads, size, spelling),
@@ -116,12 +116,22 @@ function spell(
     },
     spelling,
   );
+  const result = operands.mask === null ? averaged : zeroWhereBlind(averaged, biases, dtype, spelling);
   return [
     rank === 3 ? joinHeads(result, heads, valueSize, spelling) : result,
     isRead(node, 1) ? k : null,
     isRead(node, 2) ? v : null,
     null,
   ];
+}
+
+/** A query that sees no key has the result 0. One that is only kept from later keys sees the first. */
+function zeroWhereBlind(result: Value, biases: readonly Value[], dtype: DataType, spelling: Spelling): Value {
+  const [first, second] = biases;
+  const sum = second === undefined ? first! : spelling.op('Add', [first!, second]);
+  const best = spelling.reduceMax(sum, [-1]);
+  const sees = spelling.op('Greater', [best, spelling.number(dtype, Number.NEGATIVE_INFINITY, 'hidden')]);
+  return spelling.op('Where', [sees, result, spelling.number(dtype, 0, 'blind')]);
 }
 
 /** Each head as often as queries share it. */

@@ -8,7 +8,7 @@ import type { CheckContext, ReplacementBuilder } from '../../rewrite/rewrite.js'
 import { floatsOf } from '../opset/scalar_tensor.js';
 
 /** Axes became an input. */
-const axesInputSince = { Squeeze: 13, Unsqueeze: 13, ReduceMean: 18 } as const;
+const axesInputSince = { Squeeze: 13, Unsqueeze: 13, ReduceMean: 18, ReduceMax: 18 } as const;
 
 /** Shape can give a part of it. */
 const partialShapeSince = 15;
@@ -74,6 +74,10 @@ export class Spelling {
 
   reduceMean(value: Value, axes: readonly number[]): Value {
     return this.alongAxes('ReduceMean', value, axes);
+  }
+
+  reduceMax(value: Value, axes: readonly number[]): Value {
+    return this.alongAxes('ReduceMax', value, axes);
   }
 
   concat(values: readonly Value[], axis: number): Value {

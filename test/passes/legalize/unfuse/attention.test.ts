@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { floatAttribute, intAttribute } from '../../../../src/ir/attribute.js';
-import { tensorFromBytes } from '../../../../src/ir/tensor.js';
+import { floatTensor, tensorFromBytes } from '../../../../src/ir/tensor.js';
 import { randomTensor } from '../../../build_model.js';
 import { keeps, type Operand, type Single, unfuses, without } from './unfused.js';
 
@@ -67,6 +67,19 @@ describe('Attention', () => {
       });
     }
   }
+
+  it('gives 0 where a query sees no key, also where it could see what comes later', async () => {
+    const numbers = Float32Array.from({ length: queries * keys }, (_, at) =>
+      at < keys ? Number.NEGATIVE_INFINITY : 0,
+    );
+    const bools = Uint8Array.from(numbers, (each) => (each === 0 ? 1 : 0));
+    for (const each of [floatTensor(numbers, [queries, keys]), tensorFromBytes('bool', [queries, keys], bools)]) {
+      await unfuses(of([q, k, v, each]), tolerance, without('Attention'));
+    }
+    const later = Uint8Array.from({ length: queries * keys }, (_, at) => (at % keys === 0 ? 0 : 1));
+    const node = of([q, k, v, tensorFromBytes('bool', [queries, keys], later)], { attributes: [causal] });
+    await unfuses(node, tolerance, without('Attention'));
+  });
 
   it('stays where its scores are read', async () => {
     const read = of([q, k, v], { outputs: ['y', null, null, 'scores'] });
