@@ -156,7 +156,7 @@ export const standardPipeline: readonly PipelineStep[] = [
 export const ownOperatorsPipeline: readonly PipelineStep[] = [
   {
     repeat: [
-      { pass: fuseStandardAttention, reason: 'takes masks as they are; measured no slower than what targets have' },
+      { pass: fuseStandardAttention, reason: 'takes masks as they are, where operators of the target may be slower' },
       { pass: fuseAttention, reason: 'on a graph that is simplified already' },
       { pass: mergeChains, reason: 'fused operators take values in other shapes' },
       { pass: eliminateIdentities, reason: 'and those may be the ones there are' },

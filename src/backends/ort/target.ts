@@ -57,6 +57,7 @@ const s8s8: QuantizationScheme = {
  * reduce or exponentiate an element at a time stand against ones that are vectorized.
  */
 const slow: TargetProfile['slow'] = {
+  Attention: { above: 262144, instead: 'MultiHeadAttention', where: 'unmasked' },
   Elu: { above: 1024, instead: 'Exp, Sub, Less and Where' },
   LogSoftmax: { above: 32768, instead: 'reductions, Exp and Log', where: 'inner axis' },
   PRelu: { above: 16384, instead: 'Mul, Less and Where' },

@@ -11,7 +11,7 @@ export type Offer = {
   readonly since?: number;
   /** Its first input. */
   readonly of: Value;
-  /** What the target may tell apart: `inner axis`, along one that is not the last. */
+  /** What the target may tell apart: `inner axis`, along one that is not the last; `unmasked` attention. */
   readonly form?: string | undefined;
 };
 

@@ -31,7 +31,8 @@ export const fuseStandardAttention = defineRewrite<Match>({
     return asked.length === 1 ? [asked[0]!.value] : [];
   },
   check({ parts }, context, root) {
-    const offered = offerObstacle(root, { opType: 'Attention', since, of: parts.q }, context);
+    const form = parts.mask === null ? 'unmasked' : undefined;
+    const offered = offerObstacle(root, { opType: 'Attention', since, of: parts.q, form }, context);
     if (offered !== undefined) return offered;
     if (!(parts.scale > 0) || !Number.isFinite(parts.scale)) return `the scale is ${parts.scale}`;
     const scores = scoresShape(parts, context);

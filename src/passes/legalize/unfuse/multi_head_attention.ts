@@ -20,7 +20,7 @@ type Layout = {
 
 const names = ['query', 'key', 'value', 'bias', 'padding', 'scores', 'pastKey', 'pastValue'] as const;
 
-type Operands = Readonly<Record<(typeof names)[number], Value | null>>;
+export type Operands = Readonly<Record<(typeof names)[number], Value | null>>;
 
 export const multiHeadAttention: Unfusing = {
   domain: 'com.microsoft',
@@ -59,7 +59,11 @@ function layoutOf(node: Node, query: Value, key: Value, value: Value, { inferenc
   return { heads, size: width / heads, valueSize: areSplit ? last : last / heads, areSplit };
 }
 
-type Facts = Layout & { readonly dtype: DataType; readonly isCausal: boolean; readonly padded: number | undefined };
+export type Facts = Layout & {
+  readonly dtype: DataType;
+  readonly isCausal: boolean;
+  readonly padded: number | undefined;
+};
 
 /** The lowest number of each type: what the operator adds where a key is not to be seen. */
 const lowest: Readonly<Record<string, number>> = {
@@ -70,25 +74,27 @@ const lowest: Readonly<Record<string, number>> = {
 };
 
 function spell(node: Node, operands: Operands, facts: Facts): Spell {
-  const { heads, size, valueSize, dtype } = facts;
-  const scale = getFloat(node, 'scale', 0) || 1 / Math.sqrt(size);
   return (spelling) => {
     const [query, key, value] = biased(operands, facts, spelling);
-    const q = splitHeads(query, heads, size, spelling);
-    const now = facts.areSplit ? key : splitHeads(key, heads, size, spelling);
-    const valuesNow = facts.areSplit ? value : splitHeads(value, heads, valueSize, spelling);
-    const behind = (past: Value | null, added: Value) => (past === null ? added : spelling.concat([past, added], 2));
-    const k = behind(operands.pastKey, now);
-    const v = behind(operands.pastValue, valuesNow);
-    const biases = biasesOf(node, operands, { q, k, facts }, spelling);
-    const result = attended({ q, k, v, dtype, scale, biases }, spelling);
-    return [
-      joinHeads(result, heads, valueSize, spelling),
-      isRead(node, 1) ? k : null,
-      isRead(node, 2) ? v : null,
-      null,
-    ];
+    const { result, k, v } = attendedHeads(node, { ...operands, query, key, value }, facts, spelling);
+    return [result, isRead(node, 1) ? k : null, isRead(node, 2) ? v : null, null];
   };
+}
+
+/** The result of three axes, and all keys and values of four. The bias is in the operands already. */
+export function attendedHeads(node: Node, operands: Operands, facts: Facts, spelling: Spelling) {
+  const { heads, size, valueSize, dtype } = facts;
+  const scale = getFloat(node, 'scale', 0) || 1 / Math.sqrt(size);
+  const { query, key, value } = operands;
+  const q = splitHeads(query!, heads, size, spelling);
+  const now = facts.areSplit ? key! : splitHeads(key!, heads, size, spelling);
+  const valuesNow = facts.areSplit ? value! : splitHeads(value!, heads, valueSize, spelling);
+  const behind = (past: Value | null, added: Value) => (past === null ? added : spelling.concat([past, added], 2));
+  const k = behind(operands.pastKey, now);
+  const v = behind(operands.pastValue, valuesNow);
+  const biases = biasesOf(node, operands, { q, k, facts }, spelling);
+  const result = attended({ q, k, v, dtype, scale, biases }, spelling);
+  return { result: joinHeads(result, heads, valueSize, spelling), k, v };
 }
 
 /** Queries, keys and values with their parts of the bias. */

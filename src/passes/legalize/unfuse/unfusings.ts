@@ -4,6 +4,7 @@ import { layerUnfusings } from './fused_layers.js';
 import { matmulNBits } from './matmul_nbits.js';
 import { multiHeadAttention } from './multi_head_attention.js';
 import { normalizationUnfusings } from './normalization.js';
+import { packedAttention } from './packed_attention.js';
 import { rotaryUnfusings } from './rotary_embedding.js';
 import type { Unfusing } from './unfusing.js';
 
@@ -15,5 +16,6 @@ export const unfusings: readonly Unfusing[] = [
   ...rotaryUnfusings,
   attention,
   multiHeadAttention,
+  packedAttention,
   matmulNBits,
 ];
