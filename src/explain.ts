@@ -81,7 +81,10 @@ function findRule(name: string): Rule {
   const all = rules();
   const rule = all.find((each) => each.name === name);
   if (rule !== undefined) return rule;
-  const close = all.filter((each) => each.name.includes(name) || each.pass === name).map((each) => each.name);
+  const close = all
+    .filter((each) => each.name.includes(name) || each.pass === name)
+    .map((each) => each.name)
+    .sort((a, b) => a.length - b.length);
   throw new DiagnosticError({
     code: 'usage/unknown-rule',
     message: `there is no rule "${name}"`,

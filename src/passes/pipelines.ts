@@ -71,7 +71,7 @@ const fuseOperators = rewritePass(
 );
 
 const fuseStandardAttention = rewritePass(
-  'fuse-standard-attention',
+  'use-standard-attention',
   'attention spelled out => the operator of the standard',
   standardAttentionRules,
 );

@@ -13,7 +13,7 @@ import { unfusings } from './unfuse/unfusings.js';
 
 const ruleOf = ({ domain, opType, plan }: Unfusing): Rewrite<unknown> =>
   defineRewrite<unknown>({
-    name: `unfuse-${kebab(opType)}`,
+    name: `unfuse-${domain === '' ? '' : `${domain.replaceAll('.', '-')}-`}${kebab(opType)}`,
     summary: `${domain === '' ? '' : `${domain}.`}${opType} => the operators that spell it`,
     // What an operator is defined to compute; a target that does not run it leaves no other choice.
     licence: 'exact',
