@@ -7,19 +7,31 @@ import { modelGraphs } from '../../ir/traversal.js';
 import { definePass, type PassContext } from '../pass.js';
 import { convertOpset, leastIrVersion, oldestTargetOpset, opsetObstacles } from './convert_opset.js';
 import { isFunction, unfitReason } from './unfit.js';
-import { unfuseGraph, unfusingObstacle } from './unfuse_operators.js';
+import { opsetForUnfusing, unfuseGraph, unfusingObstacle } from './unfuse_operators.js';
 
 export const legalizeForTarget = definePass({
   name: 'legalize-for-target',
   summary: 'a model of any form => operators, opset and IR version that the target loads',
   scope: 'model',
   run(_graph, context) {
+    raiseOpset(context);
     for (const graph of modelGraphs(context.model)) unfuseGraph(graph, context);
     fitOpset(context);
     fitIrVersion(context);
     reportUnfit(context);
   },
 });
+
+/** Some operators are spelled in newer opsets only. */
+function raiseOpset(context: PassContext): void {
+  const { model, target } = context;
+  let wanted = 0;
+  for (const graph of modelGraphs(model)) {
+    for (const node of graph.nodes) wanted = Math.max(wanted, opsetForUnfusing(node, context) ?? 0);
+  }
+  if (wanted === 0 || wanted > target.opset.max || leastIrVersion(wanted) > target.irVersion) return;
+  if (opsetObstacles(model, wanted).length === 0) void convertOpset(wanted).run(model.graph, context);
+}
 
 function fitOpset(context: PassContext): void {
   const { model, target } = context;
@@ -45,7 +57,8 @@ function fitOpset(context: PassContext): void {
 function fitIrVersion({ model, editor, target, report }: PassContext): void {
   const { irVersion } = model;
   if (irVersion <= target.irVersion) return;
-  const needed = Math.max(leastIrVersion(opsetVersion(model.graph, '') ?? 1), ...elementVersions(model));
+  let needed = leastIrVersion(opsetVersion(model.graph, '') ?? 1);
+  for (const version of elementVersions(model)) needed = Math.max(needed, version);
   if (needed <= target.irVersion) {
     editor.setModelProperties({ irVersion: target.irVersion });
     return;

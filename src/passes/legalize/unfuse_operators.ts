@@ -11,7 +11,7 @@ import { oldestSpelling, Spelling } from './unfuse/spelling.js';
 import type { Unfusing } from './unfuse/unfusing.js';
 import { unfusings } from './unfuse/unfusings.js';
 
-const ruleOf = ({ domain, opType, plan }: Unfusing): Rewrite<unknown> =>
+const ruleOf = ({ domain, opType, since = oldestSpelling, plan }: Unfusing): Rewrite<unknown> =>
   defineRewrite<unknown>({
     name: `unfuse-${domain === '' ? '' : `${domain.replaceAll('.', '-')}-`}${kebab(opType)}`,
     summary: `${domain === '' ? '' : `${domain}.`}${opType} => the operators that spell it`,
@@ -21,7 +21,7 @@ const ruleOf = ({ domain, opType, plan }: Unfusing): Rewrite<unknown> =>
     check(_match, context, root) {
       const reference = [...root.attributes.values()].find(({ kind }) => kind === 'reference');
       if (reference !== undefined) return `attribute "${reference.name}" is only known where the function is called`;
-      if ((opsetVersion(root.graph, '') ?? 0) < oldestSpelling) return `its opset is below ${oldestSpelling}`;
+      if ((opsetVersion(root.graph, '') ?? 0) < since) return needsOpset(since);
       const found = plan(root, context);
       return typeof found === 'string' ? found : undefined;
     },
@@ -30,6 +30,8 @@ const ruleOf = ({ domain, opType, plan }: Unfusing): Rewrite<unknown> =>
       return typeof found === 'string' ? [] : found(new Spelling(build, root, context));
     },
   });
+
+const needsOpset = (since: number): string => `what spells it needs opset ${since}`;
 
 const kebab = (opType: string): string =>
   opType
@@ -56,9 +58,20 @@ export const unfuseOperators = definePass({
 
 /** Why a node is not spelled by others; undefined where nobody has told how. */
 export function unfusingObstacle(node: Node, context: PassContext): string | undefined {
-  const unfusing = unfusings.find(
-    ({ domain, opType }) => domain === schemaDomain(node.domain) && opType === node.opType,
-  );
-  const found = unfusing?.plan(node, context);
+  const unfusing = unfusingOf(node);
+  if (unfusing === undefined) return undefined;
+  const { since = oldestSpelling } = unfusing;
+  if ((opsetVersion(node.graph, '') ?? 0) < since) return needsOpset(since);
+  const found = unfusing.plan(node, context);
   return typeof found === 'string' ? found : undefined;
 }
+
+/** The opset that a node the target does not run is spelled in, where the model is older and nothing else is missing. */
+export function opsetForUnfusing(node: Node, context: PassContext): number | undefined {
+  const unfusing = unfitReason(node, context.target) === undefined ? undefined : unfusingOf(node);
+  if (unfusing?.since === undefined || (opsetVersion(node.graph, '') ?? 0) >= unfusing.since) return undefined;
+  return typeof unfusing.plan(node, context) === 'string' ? undefined : unfusing.since;
+}
+
+const unfusingOf = (node: Node): Unfusing | undefined =>
+  unfusings.find(({ domain, opType }) => domain === schemaDomain(node.domain) && opType === node.opType);

@@ -2,7 +2,7 @@
 import { getInt, intAttribute } from '../../../ir/attribute.js';
 import { constantTensor } from '../../../ir/constant.js';
 import { dataTypeBits } from '../../../ir/data_type.js';
-import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
+import type { Node, Value } from '../../../ir/graph.js';
 import { elementCount, type Tensor, tensorFromBytes } from '../../../ir/tensor.js';
 import { inputOf, type Unfusing } from './unfusing.js';
 
@@ -14,11 +14,10 @@ type Sizes = { readonly sums: number; readonly outputs: number; readonly blockSi
 export const matmulNBits: Unfusing = {
   domain: 'com.microsoft',
   opType: 'MatMulNBits',
+  since: blocksSince,
   plan(node) {
     const [x, packed, scales, zeroPoints, order, bias] = [0, 1, 2, 3, 4, 5].map((index) => inputOf(node, index));
     if (x == null) return 'an input is missing';
-    if ((opsetVersion(node.graph, '') ?? 0) < blocksSince)
-      return `opset ${blocksSince} is the first with blocks of 4 bits`;
     if (getInt(node, 'bits', 4) !== 4) return 'its weights are not of 4 bits';
     if (order != null) return 'the order of its blocks is given';
     if (getInt(node, 'weight_prepacked', 0) !== 0) return 'its weights are laid out for one processor';

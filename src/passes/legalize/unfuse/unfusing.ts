@@ -10,6 +10,8 @@ export type Unfusing = {
   /** '' for the default domain. */
   readonly domain: string;
   readonly opType: string;
+  /** The opset that its spelling needs, where that is not any. */
+  readonly since?: number;
   /** How this node is spelled, or why it is not. */
   plan(node: Node, context: CheckContext): Spell | string;
 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { findTarget } from '../../../../src/backends/target.js';
 import { intAttribute } from '../../../../src/ir/attribute.js';
 import { tensorFromBytes } from '../../../../src/ir/tensor.js';
 import { randomTensor } from '../../../build_model.js';
@@ -50,8 +51,13 @@ describe('MatMulNBits', () => {
     expect(await unfuses(odd, tolerance)).toEqual(['DequantizeLinear', 'MatMul']);
   });
 
-  it('stays below opset 21, and where its weights are not constant', async () => {
-    expect(await keeps({ ...quantized(64, 5, 16), opset: 20 })).toContain('opset 21 is the first');
+  it('takes an older model to the opset that has blocks', async () => {
+    expect(await unfuses({ ...quantized(64, 5, 16), opset: 17 }, tolerance)).toEqual(['DequantizeLinear', 'MatMul']);
+  });
+
+  it('stays for targets below opset 21, and where its weights are not constant', async () => {
+    const old = findTarget('tensorrt@8.6');
+    expect(await keeps({ ...quantized(64, 5, 16), opset: 17 }, old)).toContain('what spells it needs opset 21');
     const { inputs, ...rest } = quantized(64, 5, 16);
     const fed = [inputs[0]!, { ...bytes(5 * 4 * 8), dims: [5, 4, 8] }, inputs[2]!];
     expect(await keeps({ ...rest, inputs: fed })).toContain('its weights are not constant');
