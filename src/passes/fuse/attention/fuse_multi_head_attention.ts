@@ -12,7 +12,7 @@ import { type Finding, search } from '../../rewrite/pattern.js';
 import { type CheckContext, defineRewrite, type ReplacementBuilder } from '../../rewrite/rewrite.js';
 import { type Heads, headsOf, headsOfKeys } from './heads.js';
 import { biasObstacle, buildBias } from './score_bias.js';
-import { type AttentionParts, attentionParts, permutation, transposedBy } from './scores.js';
+import { type AttentionParts, attentionParts, isFiniteMask, permutation, transposedBy } from './scores.js';
 
 type Match = { readonly parts: AttentionParts };
 
@@ -26,6 +26,8 @@ export const fuseMultiHeadAttention = defineRewrite<Match>({
     const offered = offerObstacle(root, offer, context);
     if (offered !== undefined) return offered;
     if (parts.softcap !== 0) return 'the scores are bounded by tanh';
+    const guard = guardObstacle(parts, context);
+    if (guard !== undefined) return guard;
     if (!Number.isFinite(parts.scale) || parts.scale === 0) return `the scale is ${parts.scale}`;
     return shapeObstacle(parts, context) ?? cacheObstacle(parts, context);
   },
@@ -40,6 +42,14 @@ export const fuseMultiHeadAttention = defineRewrite<Match>({
     return [build.op('Reshape', [attended, build.constant(int64Tensor([0, 0, heads!, size!]), 'heads')])];
   },
 });
+
+/** Without a mask of infinities, only values that are no numbers themselves give such weights. */
+export function guardObstacle({ isGuarded, mask }: AttentionParts, { licences }: CheckContext): string | undefined {
+  if (!isGuarded) return undefined;
+  if (mask !== null && !isFiniteMask(mask))
+    return 'the mask may hide a whole row by infinity, which is guarded against';
+  return licences.has('assumes-finite') ? undefined : 'it needs the licence "assumes-finite"';
+}
 
 function findAttention(product: Value, { inference }: MatchState, root: Node): Finding<Match> | string {
   const node = product.producer;

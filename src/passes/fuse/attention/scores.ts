@@ -1,6 +1,8 @@
 import { getInt, getInts } from '../../../ir/attribute.js';
+import { constantTensor } from '../../../ir/constant.js';
 import { type Node, opsetVersion, type Value } from '../../../ir/graph.js';
 import type { Inference } from '../../../ir/ops/inference/inference.js';
+import { tensorData } from '../../../ir/tensor.js';
 import { producerOf } from '../../rewrite/operator.js';
 import { isClose, scalarOperand } from '../../rewrite/scalar.js';
 
@@ -15,6 +17,8 @@ export type AttentionParts = {
   readonly softcap: number;
   /** Added to the scaled scores, or left out. */
   readonly mask: Value | null;
+  /** Weights that are no numbers count as 0. */
+  readonly isGuarded: boolean;
   /** The nodes that compute it, from the last product on. */
   readonly nodes: readonly Node[];
   /** The scores on their way: scaled, bounded, masked, and their softmax. */
@@ -29,11 +33,13 @@ export type AttentionParts = {
 
 /** Takes scaled dot-product attention apart, or says what it is instead. `product`: the MatMul with the values. */
 export function attentionParts(product: Node, inference: Inference): AttentionParts | string {
-  const [weights = null, v = null] = product.inputs;
+  const [weighted = null, v = null] = product.inputs;
+  const guard = weighted === null ? undefined : nanGuard(weighted, inference);
+  const weights = guard?.weights ?? weighted;
   const softmax = weights?.producer ?? null;
   if (softmax === null || v === null || softmax.opType !== 'Softmax') return 'the left operand is not a softmax';
   if (!isOverLastAxis(softmax, inference)) return 'the softmax runs over another axis';
-  const nodes = [product, softmax];
+  const nodes = [product, ...(guard?.nodes ?? []), softmax];
   let scores = softmax.inputs[0]!;
   let mask: Value | null = null;
   const sum = scores.producer;
@@ -60,12 +66,32 @@ export function attentionParts(product: Node, inference: Inference): AttentionPa
     scale,
     softcap: capped.softcap,
     mask,
+    isGuarded: guard !== undefined,
     nodes: [...nodes, ...capped.nodes, ...scaled.nodes, dot, ...q.nodes, ...k.nodes],
     stages: {
       scaled: capped.softcap === 0 ? scores : isScaledBefore ? dot.outputs[0]! : null,
       ...{ capped: scores, masked: softmax.inputs[0]!, weights: weights! },
     },
   };
+}
+
+/** Where(IsNaN(w), 0, w), which exporters put behind a softmax over scores that may all be hidden. */
+function nanGuard(value: Value, inference: Inference): { weights: Value; nodes: readonly Node[] } | undefined {
+  const where = producerOf(value, 'Where');
+  const [condition = null, zero = null, weights = null] = where?.inputs ?? [];
+  const test = condition === null ? undefined : producerOf(condition, 'IsNaN');
+  if (where === undefined || test === undefined || weights === null || test.inputs[0] !== weights) return undefined;
+  return scalarOperand(zero, where, inference) === 0 ? { weights, nodes: [where, test] } : undefined;
+}
+
+/** Whether a mask surely hides nothing by infinity: chosen between finite constants, or constant. */
+export function isFiniteMask(mask: Value): boolean {
+  const where = producerOf(mask, 'Where');
+  const parts = where === undefined ? [mask] : where.inputs.slice(1);
+  return parts.every((part) => {
+    const tensor = constantTensor(part);
+    return tensor?.dtype === 'float' && (tensorData(tensor) as Float32Array).every(Number.isFinite);
+  });
 }
 
 type Scaled = { readonly value: Value; readonly scale: number; readonly nodes: readonly Node[] };

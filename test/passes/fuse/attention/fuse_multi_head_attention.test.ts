@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { findTarget } from '../../../../src/backends/target.js';
 import { intAttribute, intsAttribute } from '../../../../src/ir/attribute.js';
 import type { Model, Value } from '../../../../src/ir/graph.js';
-import { floatTensor, int64Tensor, type Tensor } from '../../../../src/ir/tensor.js';
+import { floatTensor, int64Tensor, type Tensor, tensorFromData } from '../../../../src/ir/tensor.js';
 import { fuseMultiHeadAttention } from '../../../../src/passes/fuse/attention/fuse_multi_head_attention.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
 import { eliminateDeadNodes } from '../../../../src/passes/simplify/eliminate_dead_nodes.js';
@@ -215,6 +215,41 @@ describe('fuse-multi-head-attention', () => {
       target: findTarget('portable'),
     });
     expect(reasonsOf(portable.report)).toEqual(['portable does not know com.microsoft.MultiHeadAttention']);
+  });
+
+  const guarded =
+    (lowest: number): Core =>
+    (p) => {
+      const { b } = p;
+      const hidden = b.op('Where', [
+        b.input('seen', ['B', 1, 'S', 'T'], 'bool'),
+        number(b, 'shown', 0),
+        number(b, 'low', lowest),
+      ]);
+      const weights = b.op('Softmax', [b.op('Add', [b.op('Mul', [dot(p), number(b, 'c', 0.5)]), hidden])], lastAxis);
+      return b.op('MatMul', [b.op('Where', [b.op('IsNaN', [weights]), number(b, 'zero', 0), weights]), p.v]);
+    };
+
+  it('takes up a guard against weights that are no numbers where the mask cannot make any', async () => {
+    const model = separate(guarded(-3.4028234663852886e38));
+    const result = await fused(model);
+    expect(operatorsOf(result.model)).toEqual(['Where', 'MultiHeadAttention', 'Reshape', 'Reshape']);
+    for (const seen of [0, 1]) {
+      const mask = tensorFromData(
+        'bool',
+        [2, 1, 5, 7],
+        Uint8Array.from({ length: 70 }, (_, at) => (at % 3 === 0 ? 1 : seen)),
+      );
+      expect(await largestDifference(model, result.model, { ...feeds(), seen: mask })).toBeLessThan(tolerance);
+    }
+    const strict = await applyPass(model, pass, { fpContract: 'strict' });
+    expect(operatorsOf(strict.model)).toContain('Softmax');
+  });
+
+  it('leaves that guard where a mask of infinities may hide a whole row', async () => {
+    const { model, report } = await applyPass(separate(guarded(Number.NEGATIVE_INFINITY)), pass);
+    expect(operatorsOf(model)).toContain('IsNaN');
+    expect(reasonsOf(report)).toEqual(['the mask may hide a whole row by infinity, which is guarded against']);
   });
 
   it('leaves a mask whose extent is not known, and one that is wider than the scores', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Attribute, intsAttribute } from '../../../../src/ir/attribute.js';
+import { type Attribute, intAttribute, intsAttribute } from '../../../../src/ir/attribute.js';
 import { tensorFromData } from '../../../../src/ir/tensor.js';
 import { rewritePass } from '../../../../src/passes/rewrite/driver.js';
 import { mergeChains } from '../../../../src/passes/simplify/merge_chains.js';
@@ -191,6 +191,22 @@ describe('merge-transposed-views', () => {
       left: ['Reshape', 'Transpose', 'Reshape'],
       feeds: [[2, 3, 5, 4]],
       reason: 'axes are not joined and taken apart as they were',
+    },
+    'moves joined axes together where the joined size is what the others leave': {
+      dims: ['n', 3, 's', 4],
+      build: (b, x) => {
+        const one = { attributes: [intAttribute('axis', 0)] };
+        const size = (start: number, end: number) =>
+          b.op('Shape', [x], { attributes: [intAttribute('start', start), intAttribute('end', end)] });
+        const joined = b.op('Reshape', [x, b.op('Concat', [ints(b, [-1]), size(2, 3), ints(b, [4])], one)]);
+        const turned = b.op('Transpose', [joined], perm(0, 2, 1));
+        return b.op('Reshape', [turned, b.op('Concat', [size(0, 2), ints(b, [4]), size(2, 3)], one)]);
+      },
+      left: ['Shape', 'Concat', 'Shape', 'Shape', 'Concat', 'Transpose'],
+      feeds: [
+        [2, 3, 5, 4],
+        [1, 3, 1, 4],
+      ],
     },
     'moves joined axes together': {
       dims: ['n', 3, 5, 4],
