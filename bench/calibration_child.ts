@@ -35,7 +35,7 @@ const source: SampleSource = {
   },
 };
 
-const runner = ortRunner({ worker: mode === 'histograms' });
+const runner = ortRunner();
 const warm = await runner(model);
 await warm.run(feeds[0]!);
 await warm.close();
