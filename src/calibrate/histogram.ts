@@ -92,25 +92,36 @@ export class HistogramCounter {
 }
 
 function count(values: Float32Array, even: Uint32Array, odd: Uint32Array): { min: number; max: number } {
+  if (values.length === 0) return { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
   const halves = new Uint16Array(values.buffer, values.byteOffset, values.length * 2);
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  const pairs = values.length & ~1;
-  for (let index = 0; index < pairs; index += 2) {
+  // From one element on, no element can be both a new minimum and a new maximum.
+  let min = values[0]!;
+  let max = min;
+  const whole = values.length & ~3;
+  for (let index = 0; index < whole; index += 4) {
     const a = values[index]!;
     const b = values[index + 1]!;
-    even[halves[2 * index + 1]!]! += 1;
-    odd[halves[2 * index + 3]!]! += 1;
+    const c = values[index + 2]!;
+    const d = values[index + 3]!;
+    const half = 2 * index + 1;
+    even[halves[half]!]! += 1;
+    odd[halves[half + 2]!]! += 1;
+    even[halves[half + 4]!]! += 1;
+    odd[halves[half + 6]!]! += 1;
     if (a < min) min = a;
-    if (a > max) max = a;
+    else if (a > max) max = a;
     if (b < min) min = b;
-    if (b > max) max = b;
+    else if (b > max) max = b;
+    if (c < min) min = c;
+    else if (c > max) max = c;
+    if (d < min) min = d;
+    else if (d > max) max = d;
   }
-  if (pairs < values.length) {
-    const last = values[pairs]!;
-    even[halves[2 * pairs + 1]!]! += 1;
+  for (let index = whole; index < values.length; index += 1) {
+    const last = values[index]!;
+    even[halves[2 * index + 1]!]! += 1;
     if (last < min) min = last;
-    if (last > max) max = last;
+    else if (last > max) max = last;
   }
   // Adding 0 makes −0 into 0.
   return { min: min + 0, max: max + 0 };
