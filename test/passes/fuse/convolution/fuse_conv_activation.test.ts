@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findTarget } from '../../../../src/backends/target.js';
-import { floatAttribute, intsAttribute } from '../../../../src/ir/attribute.js';
+import { floatAttribute, intAttribute, intsAttribute } from '../../../../src/ir/attribute.js';
 import type { Value } from '../../../../src/ir/graph.js';
 import { floatTensor } from '../../../../src/ir/tensor.js';
 import {
@@ -84,6 +84,16 @@ describe('fuse-conv-activation', () => {
       expect(operatorsOf(model)).toEqual(['Conv', 'Add', 'Relu']);
       expect(reasonsOf(report)).toEqual(['what is added is not known to have the shape of the result']);
     }
+  });
+
+  it('leaves a sum behind a convolution by groups', async () => {
+    const b = new ModelBuilder(17);
+    const value = b.op('Conv', [b.input('x', ['N', 4, 6, 6]), b.constant('w', randomTensor([4, 1, 1, 1], 3))], {
+      attributes: [intAttribute('group', 4)],
+    });
+    b.output(b.op('Relu', [b.op('Add', [value, b.input('z', ['N', 4, 6, 6])])]), 'y');
+    const { report } = await applyPass(b.build(), pass);
+    expect(reasonsOf(report)).toEqual(['a convolution by groups is faster without the sum']);
   });
 
   it('leaves bounds that are no constants or cross, and targets without the operator', async () => {
