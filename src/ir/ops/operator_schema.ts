@@ -1,3 +1,4 @@
+import type { Attribute } from '../attribute.js';
 import { InvariantError } from '../diagnostic.js';
 import { operatorTables, typeLists } from './operator_table.generated.js';
 
@@ -27,6 +28,20 @@ const attributeTypes = [
 ] as const;
 
 export type SchemaAttributeType = (typeof attributeTypes)[number];
+
+/** The kind under which the graph holds an attribute of each type. */
+export const attributeKinds = {
+  INT: 'int',
+  FLOAT: 'float',
+  STRING: 'string',
+  TENSOR: 'tensor',
+  SPARSE_TENSOR: 'sparse',
+  GRAPH: 'graph',
+  TYPE_PROTO: 'type',
+  INTS: 'ints',
+  FLOATS: 'floats',
+  STRINGS: 'strings',
+} as const satisfies Record<SchemaAttributeType, Attribute['kind']>;
 
 export type AttributeSchema = {
   readonly type: SchemaAttributeType;

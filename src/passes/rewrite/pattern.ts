@@ -54,17 +54,6 @@ export const scalar = (expected: number, tolerance = 1e-6): ValuePattern<unknown
   },
 });
 
-/** A constant of one element, whatever it is, of a rank that cannot add axes to what its reader computes. */
-export const anyScalar = <N extends string>(name: N): ValuePattern<Record<N, Constant>> => ({
-  match(value, state, next) {
-    const tensor = constantTensor(value);
-    if (value === null || tensor === undefined || scalarOperand(value, state.reader, state.inference) === undefined) {
-      return state.miss(() => 'an operand is not one constant number');
-    }
-    return state.bind(name, { value, tensor }, next);
-  },
-});
-
 /** Matches what `pattern` matches, and an input that is left out: captured as null. */
 export const optional = <N extends string, T>(
   name: N,

@@ -14,7 +14,6 @@ export const erfGeluOperations = 5;
 export const tanhGeluOperations = 9;
 export const siluOperations = 5;
 export const quantizeOperations = 4;
-export const dequantizeOperations = 2;
 
 /** Formulas as the ONNX operator documents give them; a function of a math library is one operation. */
 export const elementOperations: Readonly<Record<string, Operations>> = {

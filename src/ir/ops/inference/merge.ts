@@ -1,4 +1,4 @@
-import { dimEquals, formatDim, provablyDifferent } from '../../dim.js';
+import { dimEquals, provablyDifferent } from '../../dim.js';
 import { formatType, type Shape, type ValueType } from '../../value_type.js';
 
 /** A merged type, or both sides of a contradiction in words. */
@@ -116,6 +116,3 @@ export function commonShape(a: Shape | undefined, b: Shape | undefined): Shape |
     return dim !== undefined && other !== undefined && dimEquals(dim, other) ? dim : undefined;
   });
 }
-
-/** For messages: a dimension or "?". */
-export const dimText = (dim: Shape[number]): string => (dim === undefined ? '?' : formatDim(dim));

@@ -1,12 +1,11 @@
-import type { Attribute } from '../../attribute.js';
 import type { ValueType } from '../../value_type.js';
 import {
   allowedTypes,
+  attributeKinds,
   formalParameter,
   latestOpset,
   type OperatorSchema,
   operatorSchema,
-  type SchemaAttributeType,
   unbounded,
 } from '../operator_schema.js';
 import type { InferenceContext } from './context.js';
@@ -90,25 +89,15 @@ const typeName = (type: ValueType): string =>
 function fitsAttributes(context: InferenceContext, schema: OperatorSchema): boolean {
   for (const [name, attribute] of context.attributes) {
     const wanted = schema.attributes.get(name)?.type;
-    if (wanted === undefined || kindOf[wanted] === attribute.kind) continue;
-    context.fail('infer/wrong-attribute', `attribute ${name} is of kind ${attribute.kind}, not ${kindOf[wanted]}`);
+    if (wanted === undefined || attributeKinds[wanted] === attribute.kind) continue;
+    context.fail(
+      'infer/wrong-attribute',
+      `attribute ${name} is of kind ${attribute.kind}, not ${attributeKinds[wanted]}`,
+    );
     return false;
   }
   return true;
 }
-
-const kindOf: Readonly<Record<SchemaAttributeType, Attribute['kind']>> = {
-  INT: 'int',
-  FLOAT: 'float',
-  STRING: 'string',
-  TENSOR: 'tensor',
-  SPARSE_TENSOR: 'sparse',
-  GRAPH: 'graph',
-  TYPE_PROTO: 'type',
-  INTS: 'ints',
-  FLOATS: 'floats',
-  STRINGS: 'strings',
-};
 
 function range(least: number, most: number): string {
   if (most === unbounded) return `at least ${least}`;

@@ -3,6 +3,7 @@ import type { Node, Value } from '../../../ir/graph.js';
 import {
   type AttributeSchema,
   allowedTypes,
+  attributeKinds,
   formalParameter,
   type OperatorSchema,
   type SchemaAttributeType,
@@ -110,19 +111,6 @@ function fitSharedTypes(
   }
   return undefined;
 }
-
-const attributeKinds = {
-  INT: 'int',
-  FLOAT: 'float',
-  STRING: 'string',
-  TENSOR: 'tensor',
-  SPARSE_TENSOR: 'sparse',
-  GRAPH: 'graph',
-  TYPE_PROTO: 'type',
-  INTS: 'ints',
-  FLOATS: 'floats',
-  STRINGS: 'strings',
-} as const satisfies Record<SchemaAttributeType, Attribute['kind']>;
 
 type Default = NonNullable<AttributeSchema['default']>;
 
