@@ -8,6 +8,7 @@ import { shardSource } from './calibrate/shard_source.js';
 import type { OpenSourceOptions, SourceSpec } from './calibrate/sources/open_source.js';
 import type { Statistics } from './calibrate/statistics.js';
 import { mergeStatisticsFiles, type SavedStatistics, type Shard } from './calibrate/statistics_file.js';
+import { placeInt8, prepareInt8 } from './int8/prepare_int8.js';
 import { cloneModel } from './ir/clone.js';
 import { DiagnosticError } from './ir/diagnostic.js';
 import type { Model } from './ir/graph.js';
@@ -18,7 +19,6 @@ import { valuesToObserve } from './passes/quantize/insert_qdq.js';
 import type { Ranges } from './passes/quantize/ranges.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
 import { int8Scheme, type QuantizationScheme, type TargetProfile } from './passes/target_profile.js';
-import { prepareInt8 } from './prepare_int8.js';
 import type { Progress } from './progress.js';
 
 /** Whose activations: what is observed, and how ranges are made of it, follows from them. */
@@ -53,7 +53,8 @@ export async function calibrateModel(options: CalibrateModelOptions): Promise<Sa
     await runPipeline(model, steps, { target, evaluate: ortEvaluator(), onPass: onProgress?.pass });
   };
   await run(standardPipeline);
-  const placement = await prepareInt8(model, scheme, run, options.quantization);
+  await prepareInt8(model, scheme, run);
+  const placement = placeInt8(model, scheme, options.quantization);
   const values = valuesToObserve(placement);
   onProgress?.stage?.('calibrating');
   const source = await openCalibrationData(model, data, options);

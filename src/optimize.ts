@@ -1,37 +1,18 @@
 import path from 'node:path';
-import { hostCpu } from './backends/ort/host.js';
 import { ortEvaluator, ortRunner } from './backends/ort/run.js';
 import { findTarget } from './backends/target.js';
-import { type CalibrationOptions, calibrate, countsElements } from './calibrate/calibrate.js';
+import type { CalibrationOptions } from './calibrate/calibrate.js';
 import { type Check, type CheckOptions, checkDiagnostics, checkModel } from './evaluate/check.js';
 import { type ModelSummary, modelFileBytes, summarizeModel } from './evaluate/summary.js';
+import { type QuantizationOptions, type QuantizationReport, quantizeInt8 } from './int8/quantize_int8.js';
 import { cloneModel } from './ir/clone.js';
 import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';
 import type { Model } from './ir/graph.js';
 import { loadModel, openStaging, type SavedFiles, type SaveOptions, saveModelInto } from './ir/onnx/files.js';
 import { type PassReport, type PipelineReport, type PipelineStep, runPipeline } from './passes/pipeline.js';
-import {
-  afterQuantizationPipeline,
-  integerOperatorsPipeline,
-  ownOperatorsPipeline,
-  standardPipeline,
-} from './passes/pipelines.js';
-import { insertQdq, valuesToObserve } from './passes/quantize/insert_qdq.js';
-import { reportBrokenRules } from './passes/quantize/lint/apply_mends.js';
-import type { Range, Ranges } from './passes/quantize/ranges.js';
-import type { PlacementOptions } from './passes/quantize/selection.js';
-import { type FpContract, int8Scheme, type TargetProfile } from './passes/target_profile.js';
-import { prepareInt8 } from './prepare_int8.js';
+import { ownOperatorsPipeline, standardPipeline } from './passes/pipelines.js';
+import type { FpContract, TargetProfile } from './passes/target_profile.js';
 import type { Progress } from './progress.js';
-
-/** How int8 is written. */
-export type QuantizationOptions = PlacementOptions & {
-  /**
-   * `qdq` (default): operators on floats between QuantizeLinear and DequantizeLinear. `qoperator`: operators on
-   * integers, where the target runs them.
-   */
-  readonly format?: 'qdq' | 'qoperator';
-};
 
 export type OptimizeOptions = {
   /** A model file, or a model in memory, which is not changed. */
@@ -58,16 +39,6 @@ export type OptimizeOptions = {
   /** Infer all types again after each pass. */
   readonly verifyTypes?: boolean;
   readonly onProgress?: Progress;
-};
-
-/** What became of the int8 request. */
-export type QuantizationReport = {
-  readonly cpu: string;
-  readonly eightBit: number;
-  readonly floats: readonly { readonly node: string; readonly reason: string }[];
-  readonly samples: number;
-  /** Observed or given, by value name. */
-  readonly ranges: Ranges;
 };
 
 export type OptimizeResult = {
@@ -103,7 +74,9 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
     );
   };
   await run(options.pipeline ?? standardPipeline);
-  const quantization = precision === 'int8' ? await quantize(model, target, options, run) : undefined;
+  const { cpu, calibration } = options;
+  const request = { model, target, cpu, calibration, quantization: options.quantization, onProgress, run };
+  const quantization = precision === 'int8' ? await quantizeInt8(request) : undefined;
   if (options.pipeline === undefined) await run(ownOperatorsPipeline);
   const staging = options.output === undefined ? undefined : openStaging(options.output);
   try {
@@ -162,37 +135,4 @@ function requireFormat(target: TargetProfile, { precision, quantization }: Optim
     message: `${target.name} is not given operators on integers: ${refusal}`,
     help: 'Leave the format qdq',
   });
-}
-
-async function quantize(
-  model: Model,
-  target: TargetProfile,
-  options: OptimizeOptions,
-  run: (steps: readonly PipelineStep[]) => Promise<void>,
-): Promise<QuantizationReport> {
-  const { onProgress, cpu = hostCpu().kind } = options;
-  const scheme = int8Scheme(target, cpu)!;
-  const placement = await prepareInt8(model, scheme, run, options.quantization);
-  onProgress?.stage?.('calibrating');
-  // In a thread of its own the model runs on while its activations are counted.
-  const counts = countsElements(options.calibration?.calibrator ?? 'minmax');
-  const runner = ortRunner({ worker: counts || onProgress !== undefined });
-  const settings = { ...options.calibration, onSample: onProgress?.sample };
-  const values = valuesToObserve(placement);
-  // A model whose pairs are complete needs no data.
-  const { ranges, samples } =
-    values.length === 0
-      ? { ranges: new Map<string, Range>(), samples: 0 }
-      : await calibrate(model, values, runner, scheme.activation, settings);
-  const insertion = insertQdq(placement, ranges, scheme);
-  await run([{ pass: insertion, reason: 'ranges are known now' }, ...afterQuantizationPipeline]);
-  if (placement.existing.size > 0) await run([{ pass: reportBrokenRules(scheme), reason: 'pairs stay as they came' }]);
-  if (options.quantization?.format === 'qoperator') await run(integerOperatorsPipeline);
-  return {
-    cpu,
-    eightBit: placement.computes.length + placement.carries.length,
-    floats: placement.floats.map(({ node, reason }) => ({ node: node.name || node.opType, reason })),
-    samples,
-    ranges,
-  };
 }

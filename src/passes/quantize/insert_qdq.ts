@@ -38,6 +38,26 @@ export function valuesToObserve(placement: Placement): Value[] {
   );
 }
 
+/**
+ * Ranges for every value that gets a pair, of those observed and known: whoever places fewer pairs in the same graph may
+ * need one of a value that shared its scale with others here. Such a value lies within what they cover.
+ */
+export function rangesOfPlaced(placement: Placement, ranges: Ranges): Ranges {
+  const all = new Map(ranges);
+  for (const [value, source] of placement.values) {
+    if (all.has(value.name)) continue;
+    const covering = coveredBy(source, placement).map((each) => rangeWithoutData(each) ?? ranges.get(each.name));
+    if (covering.length === 0 || covering.includes(undefined)) continue;
+    all.set(value.name, unionOf(covering as Range[]));
+  }
+  return all;
+}
+
+const unionOf = (ranges: readonly Range[]): Range => ({
+  min: Math.min(...ranges.map(({ min }) => min)),
+  max: Math.max(...ranges.map(({ max }) => max)),
+});
+
 /** The values whose ranges together make the scale of a source, but for those that brought their scale along. */
 function coveredBy(source: Value, { covers, fixed, existing }: Placement): readonly Value[] {
   const all = covers.get(source) ?? [source];
@@ -130,11 +150,7 @@ class Insertion {
       if (ranges.every(({ min, max }) => min >= span.min - scale / 2 && max <= span.max + scale / 2)) return brought;
       ranges.push(span);
     }
-    const range = {
-      min: Math.min(...ranges.map(({ min }) => min)),
-      max: Math.max(...ranges.map(({ max }) => max)),
-    };
-    return activationParameters(range, this.scheme.activation, source.name);
+    return activationParameters(unionOf(ranges), this.scheme.activation, source.name);
   }
 
   private rangesOf(source: Value): Range[] {

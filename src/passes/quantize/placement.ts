@@ -131,8 +131,9 @@ class Placing {
     return dataInputs(node).map((input) => this.behindPairs(input));
   }
 
-  private isExcluded(node: Node): boolean {
-    return this.selection.excluded.has(node);
+  /** Why a node was asked to stay in float, or undefined. */
+  private exclusion(node: Node): string | undefined {
+    return this.selection.excluded.get(node);
   }
 
   /** What each node could do, given what comes in. */
@@ -170,13 +171,13 @@ class Placing {
     } else if (!inputs.every((input) => this.isAvailable(input))) return;
     else if (!inputs.some((input) => this.available.has(input))) return;
     const parts = [...inputs, node.outputs[0]!];
-    const reason = this.isExcluded(node)
-      ? 'excluded by name'
-      : parts.some((value) => this.keptFloat.has(value))
+    const reason =
+      this.exclusion(node) ??
+      (parts.some((value) => this.keptFloat.has(value))
         ? 'a value that it reads or writes is to stay in float'
         : role === 'move' && !keepsOrder(node)
           ? 'it computes with its elements'
-          : carryReason(node, this.inference);
+          : carryReason(node, this.inference));
     if (reason !== undefined) {
       this.floats.push({ node, reason });
       return;
@@ -186,7 +187,7 @@ class Placing {
   }
 
   private forwardCompute(node: Node): void {
-    const found = this.isExcluded(node) ? 'excluded by name' : computeNode(node, this.inference, this.scheme);
+    const found = this.exclusion(node) ?? computeNode(node, this.inference, this.scheme);
     if (found === 'both operands are activations') {
       this.forwardProduct(node);
       return;
@@ -201,13 +202,13 @@ class Placing {
   }
 
   private forwardProduct(node: Node): void {
-    const reason = this.isExcluded(node)
-      ? 'excluded by name'
-      : this.selection.included?.has(node) === false
+    const reason =
+      this.exclusion(node) ??
+      (this.selection.included?.has(node) === false
         ? 'not among the nodes asked for'
         : this.operands(node).some((input) => this.keptFloat.has(input))
           ? 'its input is to stay in float'
-          : productObstacle(node, this.inference, this.scheme);
+          : productObstacle(node, this.inference, this.scheme));
     if (reason !== undefined) {
       this.floats.push({ node, reason });
       return;
@@ -261,7 +262,7 @@ class Placing {
       return layer !== null && isLayer(layer) && this.computes.has(layer) && uses.size === 1 && !pinned;
     });
     const skip = skipOf(inputs, [ends[0]!, ends[1]!], isLayer);
-    if (skip === undefined || this.isExcluded(node)) return;
+    if (skip === undefined || this.exclusion(node) !== undefined) return;
     if (this.keptFloat.has(this.behindPairs(inputs[skip]))) return;
     this.skips.set(node, skip);
   }

@@ -23,6 +23,8 @@ export type PlacementOptions = {
   readonly include?: readonly NodeSelector[];
   /** Nodes to leave in float. */
   readonly exclude?: readonly NodeSelector[];
+  /** Further nodes to leave in float, by the name of their first output, with the reason. */
+  readonly floats?: ReadonlyMap<string, string>;
   readonly tensors?: readonly TensorOverride[];
 };
 
@@ -30,7 +32,8 @@ export type PlacementOptions = {
 export type Selection = {
   /** undefined: nothing was said, so all. */
   readonly included: ReadonlySet<Node> | undefined;
-  readonly excluded: ReadonlySet<Node>;
+  /** Nodes to leave in float, with the reason. */
+  readonly excluded: ReadonlyMap<Node, string>;
   readonly skipped: ReadonlySet<Value>;
   readonly ranges: ReadonlyMap<Value, Range>;
 };
@@ -39,7 +42,8 @@ export type Selection = {
  * The nodes and values that the options mean; of several ranges for a value the last one counts.
  * @throws DiagnosticError `quantize/override-matches-nothing`.
  */
-export function selectParts(graph: Graph, { include, exclude = [], tensors = [] }: PlacementOptions): Selection {
+export function selectParts(graph: Graph, options: PlacementOptions): Selection {
+  const { include, exclude = [], floats, tensors = [] } = options;
   const nodes = [...graph.nodes];
   const values = [...graph.values.values()];
   const nodesOf = (selectors: readonly NodeSelector[]) =>
@@ -54,7 +58,13 @@ export function selectParts(graph: Graph, { include, exclude = [], tensors = [] 
   }
   return {
     included: include === undefined || include.length === 0 ? undefined : nodesOf(include),
-    excluded: nodesOf(exclude),
+    excluded: new Map([
+      ...nodes.flatMap((node) => {
+        const reason = floats?.get(node.outputs[0]?.name ?? '');
+        return reason === undefined ? [] : [[node, reason] as const];
+      }),
+      ...Array.from(nodesOf(exclude), (node) => [node, 'excluded by name'] as const),
+    ]),
     skipped,
     ranges,
   };

@@ -1,0 +1,108 @@
+import { hostCpu } from '../backends/ort/host.js';
+import { ortRunner } from '../backends/ort/run.js';
+import { type CalibrationOptions, calibrate, countsElements } from '../calibrate/calibrate.js';
+import type { Model } from '../ir/graph.js';
+import type { PipelineStep } from '../passes/pipeline.js';
+import { afterQuantizationPipeline, integerOperatorsPipeline } from '../passes/pipelines.js';
+import { insertQdq, rangesOfPlaced, valuesToObserve } from '../passes/quantize/insert_qdq.js';
+import { reportBrokenRules } from '../passes/quantize/lint/apply_mends.js';
+import type { Placement } from '../passes/quantize/placement.js';
+import type { Range, Ranges } from '../passes/quantize/ranges.js';
+import type { PlacementOptions } from '../passes/quantize/selection.js';
+import { int8Scheme, type QuantizationScheme, type TargetProfile } from '../passes/target_profile.js';
+import type { Progress } from '../progress.js';
+import { placeInt8, prepareInt8 } from './prepare_int8.js';
+
+/** How int8 is written. */
+export type QuantizationOptions = PlacementOptions & {
+  /**
+   * `qdq` (default): operators on floats between QuantizeLinear and DequantizeLinear. `qoperator`: operators on
+   * integers, where the target runs them.
+   */
+  readonly format?: 'qdq' | 'qoperator';
+};
+
+/** What became of the int8 request. */
+export type QuantizationReport = {
+  readonly cpu: string;
+  readonly eightBit: number;
+  readonly floats: readonly { readonly node: string; readonly reason: string }[];
+  readonly samples: number;
+  /** Observed or given, by value name. */
+  readonly ranges: Ranges;
+};
+
+export type Int8Request = {
+  /** Simplified already; changed in place. */
+  readonly model: Model;
+  readonly target: TargetProfile;
+  /** Kind of processor that int8 is laid out for; that of this machine unless told. */
+  readonly cpu?: string | undefined;
+  readonly calibration?: CalibrationOptions | undefined;
+  readonly quantization?: QuantizationOptions | undefined;
+  readonly onProgress?: Progress | undefined;
+  /** Runs passes over the model. */
+  readonly run: (steps: readonly PipelineStep[]) => Promise<void>;
+};
+
+/** A simplified float model in which everything about int8 is known but which nodes are left in float after all. */
+export type Int8Plan = Int8Request & {
+  readonly cpu: string;
+  readonly scheme: QuantizationScheme;
+  /** With all that could run on 8 bits on them. */
+  readonly placement: Placement;
+  /** Of every value that may get a pair, by name. */
+  readonly ranges: Ranges;
+  /** Those of them that came from samples or were given. */
+  readonly observed: Ranges;
+  readonly samples: number;
+};
+
+/**
+ * Brings a model to 8 bits: raises its opset where it has to, decides where 8 bits go, observes ranges, inserts pairs.
+ * @throws DiagnosticError `quantize/…`, `calibrate/…`, `data/…`.
+ */
+export async function quantizeInt8(request: Int8Request): Promise<QuantizationReport> {
+  const plan = await planInt8(request);
+  const { run, scheme, placement, ranges, quantization } = plan;
+  await run([
+    { pass: insertQdq(placement, ranges, scheme), reason: 'ranges are known now' },
+    ...afterQuantizationPipeline,
+  ]);
+  if (placement.existing.size > 0) await run([{ pass: reportBrokenRules(scheme), reason: 'pairs stay as they came' }]);
+  if (quantization?.format === 'qoperator') await run(integerOperatorsPipeline);
+  return {
+    cpu: plan.cpu,
+    eightBit: placement.computes.length + placement.carries.length,
+    floats: placement.floats.map(({ node, reason }) => ({ node: node.name || node.opType, reason })),
+    samples: plan.samples,
+    ranges: plan.observed,
+  };
+}
+
+export async function planInt8(request: Int8Request): Promise<Int8Plan> {
+  const { model, target, run, quantization, calibration = {}, onProgress } = request;
+  const { cpu = hostCpu().kind } = request;
+  const scheme = int8Scheme(target, cpu)!;
+  await prepareInt8(model, scheme, run);
+  const placement = placeInt8(model, scheme, quantization);
+  onProgress?.stage?.('calibrating');
+  // In a thread of its own the model runs on while its activations are counted.
+  const counts = countsElements(calibration.calibrator ?? 'minmax');
+  const runner = ortRunner({ worker: counts || onProgress !== undefined });
+  const values = valuesToObserve(placement);
+  // A model whose pairs are complete needs no data.
+  const observed =
+    values.length === 0
+      ? { ranges: new Map<string, Range>(), samples: 0 }
+      : await calibrate(model, values, runner, scheme.activation, { ...calibration, onSample: onProgress?.sample });
+  return {
+    ...request,
+    cpu,
+    scheme,
+    placement,
+    samples: observed.samples,
+    observed: observed.ranges,
+    ranges: rangesOfPlaced(placement, observed.ranges),
+  };
+}
