@@ -11,6 +11,7 @@ import {
 } from './fuse/rules.js';
 import { legalizeForTarget } from './legalize/legalize_for_target.js';
 import { unfuseOperators } from './legalize/unfuse_operators.js';
+import type { Pass } from './pass.js';
 import type { PipelineStep } from './pipeline.js';
 import { qdqToQoperator } from './quantize/qoperator/qdq_to_qoperator.js';
 import { qoperatorToQdq } from './quantize/qoperator/qoperator_to_qdq.js';
@@ -195,41 +196,9 @@ export const integerOperatorsPipeline: readonly PipelineStep[] = [
   { pass: eliminateUnusedInitializers, reason: 'its scales' },
 ];
 
-/** Every pass, for listings. */
-export const allPasses = [
-  demoteConstantInputs,
-  inlineFunctions,
-  unfuseOperators,
-  constantsToInitializers,
-  eliminateIdentities,
-  usePlainOperators,
-  mergeCommonSubexpressions,
-  foldConstants,
-  inlineConstantIf,
-  unrollConstantLoop,
-  hoistLoopInvariants,
-  simplifyShapeOperands,
-  reuseShapeValues,
-  readSizesFromInputs,
-  dropEmptyConcatInputs,
-  mergeChains,
-  pushTransposes,
-  slicesToSplit,
-  moveNoData,
-  chooseProductForms,
-  fuseSpatial,
-  fuseIntoWeights,
-  raiseOpsetForFusion,
-  fuseOperators,
-  fuseStandardAttention,
-  fuseAttention,
-  fuseOwnOperators,
-  legalizeForTarget,
-  eliminateUnusedSubgraphOutputs,
-  fuseIntoNextWeights,
-  eliminateDeadNodes,
-  eliminateUnusedOutputs,
-  mergeDuplicateInitializers,
-  eliminateUnusedInitializers,
-  eliminateUnusedImports,
-] as const;
+/** Every pass of the pipeline once, where it first stands. */
+export const allPasses: readonly Pass[] = [...new Set(passesOf(simplifyPipeline))];
+
+function passesOf(steps: readonly PipelineStep[]): Pass[] {
+  return steps.flatMap((step) => ('pass' in step ? [step.pass] : passesOf(step.repeat)));
+}

@@ -1,9 +1,12 @@
 import { ortEvaluator } from '../../../src/backends/ort/run.js';
 import { targets } from '../../../src/backends/target.js';
+import type { RunningModel } from '../../../src/calibrate/runner.js';
 import { cloneModel } from '../../../src/ir/clone.js';
+import { Editor } from '../../../src/ir/editor.js';
 import type { Model } from '../../../src/ir/graph.js';
 import { decodeModel } from '../../../src/ir/onnx/decode.js';
 import { encodeModel } from '../../../src/ir/onnx/encode.js';
+import { Inference } from '../../../src/ir/ops/inference/inference.js';
 import type { Tensor } from '../../../src/ir/tensor.js';
 import { formatModel } from '../../../src/ir/text.js';
 import { verifyModel } from '../../../src/ir/verifier.js';
@@ -95,6 +98,34 @@ function requireIntact(model: Model, label: string): void {
   if (broken.length > 0) throw new Error(`${label}: ${broken.map(({ code, message }) => `${code}: ${message}`)}`);
 }
 
+/**
+ * What a model answers. Where the runtime's memory plan trips over a tensor without elements, whose buffer it means to use
+ * again for another shape (1.30 does), every value is made an output, and so gets a buffer of its own.
+ */
+async function answerWithRoom(
+  session: RunningModel,
+  model: Model,
+  feeds: ReadonlyMap<string, Tensor>,
+): Promise<ReadonlyMap<string, Tensor> | string> {
+  const answer = await answerOf(session, feeds);
+  if (typeof answer !== 'string' || !answer.includes('attempting to re-use buffer')) return answer;
+  const copy = cloneModel(model);
+  const editor = new Editor(copy);
+  const inference = new Inference(copy);
+  const named = new Set(copy.graph.outputs.map(({ name }) => name));
+  for (const value of copy.graph.values.values()) {
+    const type = inference.typeOf(value);
+    if (value.producer === null || type?.kind !== 'tensor' || named.has(value.name)) continue;
+    editor.addOutput(copy.graph, value, editor.freshName('room'), { ...type, shape: undefined });
+  }
+  const roomy = await openPlain(copy);
+  try {
+    return await answerOf(roomy, feeds);
+  } finally {
+    await roomy.close();
+  }
+}
+
 async function compare(
   original: Model,
   feeds: readonly ReadonlyMap<string, Tensor>[],
@@ -113,7 +144,7 @@ async function compare(
       if (typeof expected === 'string') continue;
       answered += 1;
       for (const { label, model, session } of sessions) {
-        const actual = await answerOf(session, each);
+        const actual = await answerWithRoom(session, model, each);
         // Kernels of another opset round in their own way.
         const isSameOpset = model.opsetImports.get('') === original.opsetImports.get('');
         const granted = isSameOpset ? allowance : rounding;
