@@ -1,5 +1,6 @@
 // Runs samples through a model bare, or finds their extremes or histograms; prints seconds, those of all cores and peak memory as JSON.
-//   jiti bench/calibration_child.ts bare|extremes|histograms MODEL-NAME SAMPLES
+//   jiti bench/calibration_child.ts bare|simplified|extremes|histograms MODEL-NAME SAMPLES
+// `bare` runs the model as it came, `simplified` the one that is calibrated.
 
 import { ortRunner } from '../src/backends/ort/run.js';
 import { findTarget } from '../src/backends/target.js';
@@ -20,7 +21,7 @@ const [mode, name, count] = process.argv.slice(2);
 const found = [digits, recognizer, detector].find((each) => each.name === name)!;
 const target = findTarget('ort-cpu');
 const model = loadModel(found.file);
-await runPipeline(model, standardPipeline, { target });
+if (mode !== 'bare') await runPipeline(model, standardPipeline, { target });
 const inputs = model.graph.inputs.filter(({ initializer }) => initializer === null);
 const stored = await openSource(found.calibration, inputs, found.image ? { image: found.image } : {});
 const feeds: Feeds[] = [];
@@ -41,7 +42,7 @@ await warm.run(feeds[0]!);
 await warm.close();
 const start = performance.now();
 const before = process.cpuUsage();
-if (mode === 'bare') {
+if (mode === 'bare' || mode === 'simplified') {
   const session = await runner(model);
   for await (const sample of source.samples()) await session.run(sample.feeds);
   await session.close();
