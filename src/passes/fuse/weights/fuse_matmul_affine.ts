@@ -5,73 +5,40 @@
 import type { Node } from '../../../ir/graph.js';
 import { isFloatType, numbersOf, numbersTensor } from '../../rewrite/float_numbers.js';
 import { any, type Constant, constant, op, optional } from '../../rewrite/pattern.js';
-import { type CheckContext, defineRewrite, type Rewrite } from '../../rewrite/rewrite.js';
-import {
-  alignsLastAxes,
-  allFinite,
-  broadcastsFreely,
-  channelAxisFromEnd,
-  isPerChannel,
-  operandAffine,
-  resultRank,
-  typeObstacle,
-} from './channel_operand.js';
-import {
-  foldedLayer,
-  foldingObstacle,
-  isReadElsewhere,
-  roundingObstacle,
-  type WeightedLayer,
-  weightLayout,
-} from './weighted_layer.js';
-
-type Match = WeightedLayer & { root: Node; operand: Constant };
+import { defineRewrite, type Rewrite } from '../../rewrite/rewrite.js';
+import { type AffineBehind, affineBehind, operandObstacle } from './affine_behind.js';
+import { alignsLastAxes, allFinite, broadcastsFreely, operandAffine } from './channel_operand.js';
+import { foldedLayer, foldingObstacle, isReadElsewhere, roundingObstacle, weightLayout } from './weighted_layer.js';
 
 const gemm = op('layer', 'Gemm', [any('x'), constant('weight'), optional('bias', constant('bias'))]);
 const matmul = op('layer', 'MatMul', [any('x'), constant('weight'), optional('bias', constant('bias'))]);
 const operand = constant('operand');
 
-const afterProduct = (left: boolean): Omit<Rewrite<Match>, 'name' | 'pattern'> => ({
-  summary: 'a matrix product +, −, · or / a constant per column => the product',
-  licence: 'reassociates',
-  check(match, context) {
-    if (isReadElsewhere(match)) return 'the result of the product is read elsewhere';
-    const obstacle = foldingObstacle(match, context) ?? operandObstacle(match, match.operand, context);
-    if (obstacle !== undefined) return obstacle;
-    const after = operandAffine(match.root, match.operand, weightLayout(match)!.outputs, left);
-    return allFinite(after) ? roundingObstacle(match, { after }) : 'the constant gives no finite factor';
-  },
-  rewrite(match, build) {
-    const after = operandAffine(match.root, match.operand, weightLayout(match)!.outputs, left);
-    return [foldedLayer(match, { after }, build)];
-  },
-});
-
-export const fuseGemmAffine = defineRewrite<Match>({
-  ...afterProduct(false),
+export const fuseGemmAffine = defineRewrite<AffineBehind>({
+  ...affineBehind(false),
   name: 'fuse-gemm-affine',
   pattern: op('root', ['Add', 'Sub', 'Mul', 'Div'], [gemm, operand], alignsLastAxes),
 });
 
-export const fuseAffineGemm = defineRewrite<Match>({
-  ...afterProduct(true),
+export const fuseAffineGemm = defineRewrite<AffineBehind>({
+  ...affineBehind(true),
   name: 'fuse-affine-gemm',
   pattern: op('root', ['Add', 'Sub', 'Mul'], [operand, gemm], alignsLastAxes),
 });
 
-export const fuseMatmulScale = defineRewrite<Match>({
-  ...afterProduct(false),
+export const fuseMatmulScale = defineRewrite<AffineBehind>({
+  ...affineBehind(false),
   name: 'fuse-matmul-scale',
   pattern: op('root', ['Mul', 'Div'], [matmul, operand], alignsLastAxes),
 });
 
-export const fuseScaleMatmul = defineRewrite<Match>({
-  ...afterProduct(true),
+export const fuseScaleMatmul = defineRewrite<AffineBehind>({
+  ...affineBehind(true),
   name: 'fuse-scale-matmul',
   pattern: op('root', 'Mul', [operand, matmul], alignsLastAxes),
 });
 
-type BiasedMatch = Match & { sum: Node; added: Constant };
+type BiasedMatch = AffineBehind & { sum: Node; added: Constant };
 
 const sum = op('sum', 'Add', [matmul, constant('added')], { commutative: true, ...broadcastsFreely });
 
@@ -114,12 +81,3 @@ export const fuseScaleMatmulBias = defineRewrite<BiasedMatch>({
   name: 'fuse-scale-matmul-bias',
   pattern: op('root', 'Mul', [operand, sum], broadcastsFreely),
 });
-
-function operandObstacle(match: WeightedLayer, part: Constant, { inference }: CheckContext): string | undefined {
-  const other = typeObstacle(match, part);
-  if (other !== undefined) return other;
-  const rank = resultRank(match, inference) ?? 1;
-  return isPerChannel(part.tensor, rank, channelAxisFromEnd(match), weightLayout(match)!.outputs)
-    ? undefined
-    : 'the constant is not one number, or one per column';
-}

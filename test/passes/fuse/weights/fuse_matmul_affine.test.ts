@@ -98,7 +98,7 @@ describe('fuse-gemm-affine', () => {
 
   it('declines constants along the rows or of a higher rank', async () => {
     for (const dims of [[3, 1], [3, 6], [1, 1, 6], [4]]) {
-      await expectDeclined({ dims, input: [3, 4] }, 'the constant is not one number, or one per column');
+      await expectDeclined({ dims, input: [3, 4] }, 'the constant is not one number, or one per channel');
     }
   });
 
@@ -116,7 +116,7 @@ describe('fuse-gemm-affine', () => {
     b.output(b.graph.values.get('product')!, 'z');
     const { model, report } = await applyPass(b.build(), pass);
     expect(operatorsOf(model)).toHaveLength(2);
-    expect(reasonsOf(report)).toEqual(['the result of the product is read elsewhere']);
+    expect(reasonsOf(report)).toEqual(['the result of the layer is read elsewhere']);
   });
 
   it('declines factors that are not finite', async () => {
@@ -141,7 +141,7 @@ describe('fuse-matmul-scale', () => {
   });
 
   it('declines a constant that adds an axis', () =>
-    expectDeclined({ layer: 'MatMul', dims: [1, 1, 6] }, 'the constant is not one number, or one per column'));
+    expectDeclined({ layer: 'MatMul', dims: [1, 1, 6] }, 'the constant is not one number, or one per channel'));
 
   it('declines where the weights of other readers would be kept beside', async () => {
     const { b } = build({ layer: 'MatMul' });
