@@ -22,10 +22,10 @@ export function fitsSchema(context: InferenceContext): boolean {
   return fitsArity(context, schema) && fitsTypes(context, schema) && fitsAttributes(context, schema);
 }
 
-/** The newest opset the schemas know, by domain; found once. */
+/** By domain; found once. */
 const newest = new Map<string, number>();
 
-function newestOpset(domain: string): number {
+export function newestOpset(domain: string): number {
   const known = newest.get(domain) ?? latestOpset(domain) ?? 0;
   newest.set(domain, known);
   return known;
