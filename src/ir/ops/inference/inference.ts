@@ -171,6 +171,15 @@ export class Inference {
     return count;
   }
 
+  /** Forgets all results: for a pass that changes types, those of inputs among them. Diagnostics stay. */
+  invalidateAll(): void {
+    this.types.clear();
+    this.contents.clear();
+    this.done.clear();
+    this.misfits.clear();
+    for (const [value, content] of this.assumed) this.setAssumed(value, content);
+  }
+
   /** A node as its operator's rule sees it, to be asked only: what is set there goes nowhere. */
   contextOf(node: Node): InferenceContext {
     this.inferNode(node);
