@@ -249,13 +249,23 @@ function writeExternal(file: string, tensors: readonly Placed[], reused: string 
   const block = Buffer.allocUnsafeSlow(blockBytes);
   try {
     for (const { tensor, offset } of tensors) {
-      if (!isExternalStorage(tensor.storage)) writeAt(handle, tensor.storage.bytes(), offset);
+      if (!isExternalStorage(tensor.storage)) writeStorage(handle, tensor, offset);
       else if (tensor.storage.file !== reused) {
         copyRange(tensor.storage.file, tensor.storage.offset, handle, offset, tensor.byteLength, block);
       }
     }
   } finally {
     fs.closeSync(handle);
+  }
+}
+
+/** What lies outside is read a block at a time, as it may be larger than memory. */
+function writeStorage(handle: number, { storage, byteLength }: Tensor, offset: number): void {
+  if (storage.kind === 'memory') writeAt(handle, storage.bytes(), offset);
+  else {
+    for (let at = 0; at < byteLength; at += blockBytes) {
+      writeAt(handle, storage.range(at, Math.min(blockBytes, byteLength - at)), offset + at);
+    }
   }
 }
 
