@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { findTarget } from '../../../src/backends/target.js';
-import type { RunningModel } from '../../../src/calibrate/runner.js';
 import { cloneModel } from '../../../src/ir/clone.js';
 import { DiagnosticError } from '../../../src/ir/diagnostic.js';
 import type { Model, Node } from '../../../src/ir/graph.js';
@@ -25,20 +24,20 @@ describe('random precision plans', () => {
   const from = Number(process.env['RANDOM_PLANS_FROM'] ?? 1);
 
   it(`give what casts around every node give, bit for bit, with none to spare (${count} graphs)`, async () => {
-    const total: Result = { asked: 0, answered: 0, loaded: 0, casts: 0 };
+    const total: Result = { asked: 0, answered: 0, casts: 0 };
     for (let seed = from; seed < from + count; seed += 1) {
       const result = await check(seed).catch((error: unknown) => {
         const command = `RANDOM_PLANS=1 RANDOM_PLANS_FROM=${seed} npx vitest run ${import.meta.filename}`;
         throw new Error(`random plan ${seed}: reproduce with ${command}`, { cause: error });
       });
-      for (const key of ['asked', 'answered', 'loaded', 'casts'] as const) total[key] += result[key];
+      for (const key of ['asked', 'answered', 'casts'] as const) total[key] += result[key];
     }
     console.log(total);
     expect(total.answered / total.asked).toBeGreaterThan(0.9);
   }, 3_600_000);
 });
 
-type Result = { asked: number; answered: number; loaded: number; casts: number };
+type Result = { asked: number; answered: number; casts: number };
 
 async function check(seed: number): Promise<Result> {
   const { model, feeds } = randomModel(seed);
@@ -49,15 +48,13 @@ async function check(seed: number): Promise<Result> {
   if (Buffer.compare(encodeModel(applied), encodeModel(again)) !== 0) {
     throw new Error(`${label}: two runs gave different bytes`);
   }
-  const loaded = await load(applied);
-  if (typeof loaded !== 'string') await loaded.close();
-  else if (!/NOT_IMPLEMENTED|Could not find an implementation|cannot pass/.test(loaded))
-    throw new Error(`${loaded}\n${formatModel(applied)}`);
-  else if (half === 'float16') console.log(seed, loaded.slice(0, 300));
+  // Of bfloat16 the runtime has few kernels, and what it unfolds operators into for want of one is not always valid.
+  const loads = half === 'bfloat16' || (await refusal(applied)) === undefined;
+  if (!loads) throw new Error(`${label}: ${await refusal(applied)}\n${formatModel(applied)}`);
   const planned = cloneModel(model);
   const plan = randomPlan(planned, half, seed, excluded);
   if (half === 'bfloat16' && plan.inputs.size + plan.outputs.size > 0) {
-    return { asked: 0, answered: 0, loaded: 0, casts: castCount(applied) };
+    return { asked: 0, answered: 0, casts: castCount(applied) };
   }
   roundAsPlanned(planned, plan);
   widenNodes(planned);
@@ -85,12 +82,14 @@ async function check(seed: number): Promise<Result> {
     await reference.close();
     await candidate.close();
   }
-  return { asked: feeds.length, answered, loaded: typeof loaded === 'string' ? 0 : 1, casts: castCount(applied) };
+  return { asked: feeds.length, answered, casts: castCount(applied) };
 }
 
-async function load(model: Model): Promise<RunningModel | string> {
+/** Why the runtime does not load the model; undefined where it does. */
+async function refusal(model: Model): Promise<string | undefined> {
   try {
-    return await openPlain(model);
+    await (await openPlain(model)).close();
+    return undefined;
   } catch (error) {
     if (error instanceof DiagnosticError) return error.diagnostic.message;
     throw error;
