@@ -7,8 +7,11 @@ export type HalfType = 'float16' | 'bfloat16';
 
 /** Each number rounded once: a double does not go through a float. */
 export function encodeHalf(dtype: HalfType, values: ArrayLike<number>): Uint16Array {
-  if (values instanceof Float32Array) return encodeHalfBits(dtype, floatBits(values));
   const encoded = new Uint16Array(values.length);
+  if (values instanceof Float32Array) {
+    encodeHalfInto(dtype, values, encoded);
+    return encoded;
+  }
   const bitsOf = dtype === 'float16' ? float16Bits : bfloat16Coder();
   for (let index = 0; index < values.length; index++) encoded[index] = bitsOf(values[index]!);
   return encoded;
@@ -22,14 +25,13 @@ export function decodeHalf(dtype: HalfType, encoded: Uint16Array): Float32Array 
   return decoded;
 }
 
-/** From the bits of float32; signed, since a word past 2^31 is no small integer to the engine. */
-function encodeHalfBits(dtype: HalfType, words: Int32Array): Uint16Array {
-  const encoded = new Uint16Array(words.length);
-  if (dtype === 'float16') encodeFloat16(words, encoded);
-  else encodeBfloat16(words, encoded);
-  return encoded;
+/** Fills as much of `encoded` as there are values. */
+export function encodeHalfInto(dtype: HalfType, values: Float32Array, encoded: Uint16Array): void {
+  if (dtype === 'float16') encodeFloat16(floatBits(values), encoded);
+  else encodeBfloat16(floatBits(values), encoded);
 }
 
+/** Signed, since a word past 2^31 is no small integer to the engine. */
 const floatBits = (values: Float32Array): Int32Array => new Int32Array(values.buffer, values.byteOffset, values.length);
 
 /** Bits of 2^-14 and of 2^16: what is between them rounds to a normal half, or to infinity, by bits alone. */

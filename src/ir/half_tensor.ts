@@ -1,9 +1,9 @@
 import { InvariantError } from './diagnostic.js';
-import { encodeHalf, type HalfType } from './half_float.js';
+import { encodeHalfInto, type HalfType } from './half_float.js';
 import type { Tensor } from './tensor.js';
 
-/** Of float32, so that a tensor of any size is converted through as much. */
-const blockBytes = 8 * 2 ** 20;
+/** Read at a time, so that a tensor of any size needs no more memory than its halves. */
+const blockElements = 2 ** 21;
 
 /**
  * A float32 tensor rounded to the half type. Converts when read and keeps nothing, so that weights of any size can be
@@ -18,11 +18,12 @@ export function halfTensor(tensor: Tensor, half: HalfType, label: string): Tenso
   const range = (offset: number, length: number): Uint8Array => {
     const start = Math.floor(offset / 2) * 2;
     const end = Math.ceil((offset + length) / 2) * 2;
-    const converted = new Uint8Array(end - start);
-    for (let at = start; at < end; at += blockBytes / 2) {
-      const count = Math.min(blockBytes / 2, end - at);
-      converted.set(convert(storage.range(at * 2, count * 2), half, label), at - start);
+    const encoded = new Uint16Array((end - start) / 2);
+    for (let at = 0; at < encoded.length; at += blockElements) {
+      const target = encoded.subarray(at, at + blockElements);
+      convert(storage.range(start * 2 + at * 4, target.length * 4), half, target, label);
     }
+    const converted = new Uint8Array(encoded.buffer);
     return converted.subarray(offset - start, offset - start + length);
   };
   return {
@@ -34,15 +35,14 @@ export function halfTensor(tensor: Tensor, half: HalfType, label: string): Tenso
   };
 }
 
-function convert(bytes: Uint8Array, half: HalfType, label: string): Uint8Array {
+function convert(bytes: Uint8Array, half: HalfType, encoded: Uint16Array, label: string): void {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
   const floats = new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
-  const encoded = encodeHalf(half, floats);
+  encodeHalfInto(half, floats, encoded);
   const infinity = half === 'float16' ? 0x7c00 : 0x7f80;
   for (let index = 0; index < encoded.length; index++) {
     if ((encoded[index]! & 0x7fff) === infinity && Number.isFinite(floats[index]!)) {
       throw new InvariantError(`"${label}" holds ${floats[index]}, which no ${half} holds`);
     }
   }
-  return new Uint8Array(encoded.buffer);
 }
