@@ -8,6 +8,7 @@ import { formatTable } from '../src/cli/table.js';
 import { calibrationBench } from './calibration.js';
 import { commandBench } from './command.js';
 import { externalDataBench } from './external_data.js';
+import { halfBench } from './half_conversion.js';
 import { inferenceBench } from './inference.js';
 import { int8Bench } from './int8.js';
 import type { Bench, Measurement } from './measurement.js';
@@ -22,6 +23,7 @@ const benches: readonly Bench[] = [
   inferenceBench,
   simplifyBench,
   weightOnlyBench,
+  halfBench,
 ];
 
 const { values } = parseArgs({
