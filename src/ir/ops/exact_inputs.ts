@@ -9,6 +9,7 @@ const inputs: Readonly<Record<string, Readonly<Record<string, readonly number[]>
   '': {
     BitCast: [0],
     GridSample: [1],
+    MelWeightMatrix: [0, 1, 2, 3, 4],
     OneHot: [0, 1],
     Range: [0, 1, 2],
     Resize: [1, 2],
