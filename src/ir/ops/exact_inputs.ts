@@ -27,7 +27,7 @@ const inputs: Readonly<Record<string, Readonly<Record<string, readonly number[]>
 const none: readonly number[] = [];
 
 /** The inputs of a node that must keep their exact numbers. */
-export function exactInputs({ domain, opType }: Node): readonly number[] {
+export function exactInputs({ domain, opType }: Pick<Node, 'domain' | 'opType'>): readonly number[] {
   const operators = inputs[schemaDomain(domain)];
   return (operators !== undefined && Object.hasOwn(operators, opType) && operators[opType]) || none;
 }

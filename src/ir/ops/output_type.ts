@@ -38,7 +38,10 @@ const attributes: Readonly<Record<string, Readonly<Record<string, OutputTypeAttr
 };
 
 /** The attribute that names the type of some outputs of a node; undefined where the operator has none. */
-export function outputTypeAttribute({ domain, opType }: Node): OutputTypeAttribute | undefined {
+export function outputTypeAttribute({
+  domain,
+  opType,
+}: Pick<Node, 'domain' | 'opType'>): OutputTypeAttribute | undefined {
   const operators = attributes[schemaDomain(domain)];
   return operators !== undefined && Object.hasOwn(operators, opType) ? operators[opType] : undefined;
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findTarget } from '../../../src/backends/target.js';
 import { cloneModel } from '../../../src/ir/clone.js';
-import { DiagnosticError } from '../../../src/ir/diagnostic.js';
 import type { Model, Node } from '../../../src/ir/graph.js';
 import { encodeHalf, type HalfType } from '../../../src/ir/half_float.js';
 import { decodeModel } from '../../../src/ir/onnx/decode.js';
@@ -12,32 +11,36 @@ import { modelGraphs } from '../../../src/ir/traversal.js';
 import { verifyModel } from '../../../src/ir/verifier.js';
 import { runPipeline } from '../../../src/passes/pipeline.js';
 import { applyPrecisionPlan } from '../../../src/passes/precision/apply_precision_plan.js';
-import { answerOf, answersDiffer, exact, type Feeds, openPlain } from '../../same_answers.js';
+import { type Allowance, answerOf, answersDiffer, exact, type Feeds, openPlain } from '../../same_answers.js';
 import { randomModel } from '../random_graph.js';
 import { randomPlan } from './random_plan.js';
 import { roundAsPlanned, widenNodes } from './spelled_out.js';
 
-const excluded = (_: Node): boolean => false;
-
 describe('random precision plans', () => {
-  const count = Number(process.env['RANDOM_PLANS'] ?? 400);
+  const count = Number(process.env['RANDOM_PLANS'] ?? 300);
   const from = Number(process.env['RANDOM_PLANS_FROM'] ?? 1);
 
   it(`give what casts around every node give, bit for bit, with none to spare (${count} graphs)`, async () => {
-    const total: Result = { asked: 0, answered: 0, casts: 0 };
+    const total: Result = { asked: 0, answered: 0, run: 0, near: 0, casts: 0 };
     for (let seed = from; seed < from + count; seed += 1) {
       const result = await check(seed).catch((error: unknown) => {
         const command = `RANDOM_PLANS=1 RANDOM_PLANS_FROM=${seed} npx vitest run ${import.meta.filename}`;
         throw new Error(`random plan ${seed}: reproduce with ${command}`, { cause: error });
       });
-      for (const key of ['asked', 'answered', 'casts'] as const) total[key] += result[key];
+      for (const key of ['asked', 'answered', 'run', 'near', 'casts'] as const) total[key] += result[key];
     }
-    console.log(total);
     expect(total.answered / total.asked).toBeGreaterThan(0.9);
+    // What rounds to an integer, compares or divides by nearly nothing takes a small error to a large one.
+    expect(total.near / total.run).toBeGreaterThan(0.95);
+    expect(total.casts).toBeGreaterThan(count);
   }, 3_600_000);
 });
 
-type Result = { asked: number; answered: number; casts: number };
+/** Runs asked for and answered by both; of those of the model as it stands, and near the answer; casts it has. */
+type Result = { asked: number; answered: number; run: number; near: number; casts: number };
+
+/** Float16 has steps of 2^-11; some ten layers in a row, in which the runtime itself rounds more seldom. */
+const near: Allowance = { relative: 0.02, floor: 1 };
 
 async function check(seed: number): Promise<Result> {
   const { model, feeds } = randomModel(seed);
@@ -48,13 +51,10 @@ async function check(seed: number): Promise<Result> {
   if (Buffer.compare(encodeModel(applied), encodeModel(again)) !== 0) {
     throw new Error(`${label}: two runs gave different bytes`);
   }
-  // Of bfloat16 the runtime has few kernels, and what it unfolds operators into for want of one is not always valid.
-  const loads = half === 'bfloat16' || (await refusal(applied)) === undefined;
-  if (!loads) throw new Error(`${label}: ${await refusal(applied)}\n${formatModel(applied)}`);
   const planned = cloneModel(model);
-  const plan = randomPlan(planned, half, seed, excluded);
+  const plan = randomPlan(planned, half, seed);
   if (half === 'bfloat16' && plan.inputs.size + plan.outputs.size > 0) {
-    return { asked: 0, answered: 0, casts: castCount(applied) };
+    return { asked: 0, answered: 0, run: 0, near: 0, casts: castCount(applied) };
   }
   roundAsPlanned(planned, plan);
   widenNodes(planned);
@@ -63,45 +63,40 @@ async function check(seed: number): Promise<Result> {
   const rounded = new Set(Array.from(plan.inputs, ({ name }) => name));
   const reference = await openPlain(decodeModel(encodeModel(planned)));
   const candidate = await openPlain(decodeModel(encodeModel(spelled)));
-  let answered = 0;
+  // Of bfloat16 the runtime has few kernels, and what it unfolds operators into for want of one is not always valid.
+  const plain = half === 'float16' ? await openPlain(applied) : undefined;
+  const result: Result = { asked: feeds.length, answered: 0, run: 0, near: 0, casts: castCount(applied) };
   try {
     for (const [index, each] of feeds.entries()) {
       const fed = roundedFeeds(each, rounded, half);
       const expected = await answerOf(reference, fed);
       if (typeof expected === 'string') continue;
-      answered += 1;
+      result.answered += 1;
       const actual = await answerOf(candidate, fed);
       const reason = typeof actual === 'string' ? `does not run: ${actual}` : answersDiffer(expected, actual, exact);
       if (reason !== undefined) {
-        throw new Error(
-          `${label}, inputs ${index}: ${reason}\n${[model, planned, applied].map((each) => formatModel(each)).join('\n')}`,
-        );
+        const models = [model, planned, applied].map((one) => formatModel(one)).join('\n');
+        throw new Error(`${label}, inputs ${index}: ${reason}\n${models}`);
       }
+      if (plain === undefined) continue;
+      const asItStands = await answerOf(plain, fed);
+      if (typeof asItStands === 'string') throw new Error(`${label}: ${asItStands}\n${formatModel(applied)}`);
+      result.run += 1;
+      if (answersDiffer(expected, asItStands, near) === undefined) result.near += 1;
     }
   } finally {
-    await reference.close();
-    await candidate.close();
+    for (const session of [reference, candidate, plain]) await session?.close();
   }
-  return { asked: feeds.length, answered, casts: castCount(applied) };
-}
-
-/** Why the runtime does not load the model; undefined where it does. */
-async function refusal(model: Model): Promise<string | undefined> {
-  try {
-    await (await openPlain(model)).close();
-    return undefined;
-  } catch (error) {
-    if (error instanceof DiagnosticError) return error.diagnostic.message;
-    throw error;
-  }
+  return result;
 }
 
 async function apply(model: Model, half: HalfType, seed: number): Promise<Model> {
   const copy = cloneModel(model);
-  const pass = applyPrecisionPlan(randomPlan(copy, half, seed, excluded));
+  const pass = applyPrecisionPlan(randomPlan(copy, half, seed));
   const options = { target: findTarget('ort-cpu'), verifyTypes: true };
   await runPipeline(copy, [{ pass, reason: 'test' }], options);
   const once = encodeModel(copy);
+  requireNoSpareCast(copy);
   const { passes } = await runPipeline(copy, [{ pass, reason: 'test' }], options);
   if (passes[0]!.changes > 0)
     throw new Error(
@@ -110,6 +105,19 @@ async function apply(model: Model, half: HalfType, seed: number): Promise<Model>
   const broken = verifyModel(copy).filter(({ severity }) => severity === 'error');
   if (broken.length > 0) throw new Error(broken.map(({ message }) => message).join());
   return decodeModel(once);
+}
+
+/** One Cast a value and direction, and none of what another one made. */
+function requireNoSpareCast(model: Model): void {
+  const ours = ({ provenance }: Node) => provenance.includes('cast-to-half');
+  const made = [...modelGraphs(model)].flatMap(({ nodes }) => [...nodes]).filter(ours);
+  const seen = new Set<unknown>();
+  for (const { inputs } of made) {
+    const [source] = inputs;
+    if (seen.has(source)) throw new Error(`"${source?.name}" is cast twice`);
+    seen.add(source);
+    if (source?.producer != null && ours(source.producer)) throw new Error(`"${source.name}" is cast back`);
+  }
 }
 
 const castCount = (model: Model): number =>

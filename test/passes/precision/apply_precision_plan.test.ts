@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { findTarget } from '../../../src/backends/target.js';
 import { intAttribute, stringAttribute } from '../../../src/ir/attribute.js';
 import { decodeHalf } from '../../../src/ir/half_float.js';
 import { floatTensor, int64Tensor, tensorData, tensorFromData } from '../../../src/ir/tensor.js';
 import { formatType } from '../../../src/ir/value_type.js';
+import { definePass } from '../../../src/passes/pass.js';
+import { runPipeline } from '../../../src/passes/pipeline.js';
+import { applyPrecisionPlan } from '../../../src/passes/precision/apply_precision_plan.js';
 import { ModelBuilder, randomTensor } from '../../build_model.js';
-import { answers, applied, castTo, dtypeOf, linesOf } from './applied_plan.js';
+import { answers, applied, castTo, dtypeOf, linesOf, planOf } from './applied_plan.js';
 
 describe('applyPrecisionPlan', () => {
   it('puts one Cast a value and direction where the types meet, shared by all readers', async () => {
@@ -39,6 +43,28 @@ describe('applyPrecisionPlan', () => {
     const b = new ModelBuilder();
     b.output(b.op('Relu', [b.input('x', [2])], { outputs: ['y'] }), 'y');
     expect(linesOf(await applied(b, { nodes: [] }))).toEqual(['y = Relu(x)']);
+  });
+
+  it('leaves what is inferred true for the passes behind it', async () => {
+    const b = new ModelBuilder();
+    b.output(b.op('Relu', [b.input('x', [2])], { outputs: ['y'] }), 'y');
+    const { model } = b.graph;
+    const seen: unknown[] = [];
+    const look = definePass({
+      name: 'look',
+      summary: 'writes down two types',
+      scope: 'model',
+      run(graph, { inference }) {
+        seen.push(['x', 'y'].map((name) => inference.dtypeOf(graph.values.get(name)!)));
+      },
+    });
+    const plan = planOf(model, { nodes: ['y'], inputs: ['x'], outputs: ['y'] });
+    const steps = [look, applyPrecisionPlan(plan), look].map((pass) => ({ pass, reason: 'test' }));
+    await runPipeline(model, steps, { target: findTarget('ort-cpu') });
+    expect(seen).toEqual([
+      ['float', 'float'],
+      ['float16', 'float16'],
+    ]);
   });
 
   it('keeps names and types of inputs and outputs, but for those of the plan', async () => {

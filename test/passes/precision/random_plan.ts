@@ -11,12 +11,7 @@ import type { NodePrecision, PrecisionPlan } from '../../../src/passes/precision
 import { Random } from '../random_graph/scope.js';
 
 /** A plan that knows no reason: any node that has a half form may get it. The same one for the same model and seed. */
-export function randomPlan(
-  model: Model,
-  half: HalfType,
-  seed: number,
-  excluded: (node: Node) => boolean,
-): PrecisionPlan {
+export function randomPlan(model: Model, half: HalfType, seed: number): PrecisionPlan {
   const random = new Random(seed);
   const inference = new Inference(model);
   const share = random.from([0.2, 0.5, 0.8, 1]);
@@ -25,7 +20,7 @@ export function randomPlan(
     for (const node of graph.nodes) {
       const slots = halfSlots(node, half, inference);
       const isDrawn = random.chance(share);
-      const isHalf = isDrawn && slots !== undefined && !excluded(node) && holdsConstants(node, slots, half);
+      const isHalf = isDrawn && slots !== undefined && holdsConstants(node, slots, half);
       nodes.set(node, { type: isHalf ? 'half' : 'float', reason: 'drawn' });
     }
   }
