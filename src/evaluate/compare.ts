@@ -84,7 +84,8 @@ export async function compareOutputs(
   };
 }
 
-function addOutput(
+/** Adds one answer to the errors of its output; gives what differs in kind, which has no error, in words. */
+export function addOutput(
   errors: ErrorAccumulator,
   expected: Tensor | undefined,
   actual: Tensor | undefined,

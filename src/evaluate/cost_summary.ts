@@ -101,7 +101,8 @@ const figures = (cost: NodeCost): CostFigures => ({
 const text = (count: Expr | undefined): CountText =>
   count === undefined ? null : typeof count === 'object' ? formatDim(count) : count;
 
-function assumed(count: Expr | undefined): number {
+/** A count as a number, open dimensions assumed; 0 where it is not known. */
+export function assumed(count: Expr | undefined): number {
   if (count === undefined) return 0;
   const sizes = typeof count === 'object' ? [...symbolsOf(count)].map((name) => [name, assumedSize] as const) : [];
   return Number(evaluate(count, new Map(sizes)) ?? 0);

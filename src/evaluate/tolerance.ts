@@ -30,7 +30,7 @@ export function toleranceViolation(error: OutputError, tolerance: Tolerance): st
   if (error.nonFiniteMismatches > 0)
     return `${error.nonFiniteMismatches} elements are NaN or infinite on one side only`;
   if (error.maxAbsolute > bound) return `largest error ${format(error.maxAbsolute)} is over ${format(bound)}`;
-  const significant = error.maxAbsolute > tinyError(error);
+  const significant = isSignificant(error);
   if (tolerance.minSqnr !== undefined && significant && error.sqnr < tolerance.minSqnr) {
     return `SQNR ${error.sqnr.toFixed(1)} dB is under ${tolerance.minSqnr} dB`;
   }
@@ -42,6 +42,6 @@ export function toleranceViolation(error: OutputError, tolerance: Tolerance): st
 }
 
 /** Ratios mean nothing where reference and error are both rounding noise. */
-const tinyError = ({ peak }: OutputError): number => Math.max(1e-6, peak * 1e-6);
+export const isSignificant = ({ maxAbsolute, peak }: OutputError): boolean => maxAbsolute > Math.max(1e-6, peak * 1e-6);
 
 const format = (value: number): string => value.toPrecision(3);

@@ -11,16 +11,19 @@ import type { Range, Ranges } from '../passes/quantize/ranges.js';
 import type { PlacementOptions } from '../passes/quantize/selection.js';
 import { int8Scheme, type QuantizationScheme, type TargetProfile } from '../passes/target_profile.js';
 import type { Progress } from '../progress.js';
+import { type AccuracyBar, type FloatSearch, searchFloats } from './float_search.js';
+import { withFloats } from './int8_candidate.js';
 import { placeInt8, prepareInt8 } from './prepare_int8.js';
 
 /** How int8 is written. */
-export type QuantizationOptions = PlacementOptions & {
-  /**
-   * `qdq` (default): operators on floats between QuantizeLinear and DequantizeLinear. `qoperator`: operators on
-   * integers, where the target runs them.
-   */
-  readonly format?: 'qdq' | 'qoperator';
-};
+export type QuantizationOptions = PlacementOptions &
+  AccuracyBar & {
+    /**
+     * `qdq` (default): operators on floats between QuantizeLinear and DequantizeLinear. `qoperator`: operators on
+     * integers, where the target runs them.
+     */
+    readonly format?: 'qdq' | 'qoperator';
+  };
 
 /** What became of the int8 request. */
 export type QuantizationReport = {
@@ -30,6 +33,8 @@ export type QuantizationReport = {
   readonly samples: number;
   /** Observed or given, by value name. */
   readonly ranges: Ranges;
+  /** Where an accuracy was asked for. */
+  readonly search?: FloatSearch;
 };
 
 export type Int8Request = {
@@ -64,7 +69,9 @@ export type Int8Plan = Int8Request & {
  */
 export async function quantizeInt8(request: Int8Request): Promise<QuantizationReport> {
   const plan = await planInt8(request);
-  const { run, scheme, placement, ranges, quantization } = plan;
+  const { model, run, scheme, ranges, quantization } = plan;
+  const { floats, search } = await searchFloats(plan);
+  const placement = floats.size === 0 ? plan.placement : placeInt8(model, scheme, withFloats(quantization, floats));
   await run([
     { pass: insertQdq(placement, ranges, scheme), reason: 'ranges are known now' },
     ...afterQuantizationPipeline,
@@ -77,6 +84,7 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
     floats: placement.floats.map(({ node, reason }) => ({ node: node.name || node.opType, reason })),
     samples: plan.samples,
     ranges: plan.observed,
+    ...(search && { search }),
   };
 }
 
