@@ -44,6 +44,20 @@ const reading = {
 /** A name, or a predicate in a configuration that is code. */
 const selector = z.union([z.string(), z.custom<object>((value) => typeof value === 'function')]);
 
+/** A name, or in a configuration that is code a function, or a name with a function that scores all answers together. */
+const metric = z.union([
+  z.enum(['top1', 'top5']),
+  z.custom<object>((value) => typeof value === 'function'),
+  z.custom<object>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      'score' in value &&
+      typeof value.score === 'function' &&
+      'name' in value,
+  ),
+]);
+
 const schema = z.strictObject({
   target: z.string().optional(),
   precision: z.enum(['fp32', 'int8']).optional(),
@@ -61,6 +75,13 @@ const schema = z.strictObject({
       format: z.enum(['qdq', 'qoperator']).optional(),
       include: z.array(selector).optional(),
       exclude: z.array(selector).optional(),
+      minSqnr: z.number().optional(),
+      maxDrop: z.number().nonnegative().optional(),
+      maxEvaluations: z.number().int().positive().optional(),
+      samples: z.number().int().positive().optional(),
+      labels: data.or(z.array(z.number())).optional(),
+      metric: metric.optional(),
+      metricOutput: z.string().optional(),
       tensors: z
         .array(
           z.strictObject({

@@ -1,6 +1,14 @@
+export {
+  type AccuracyFigures,
+  type AnalyzeOptions,
+  analyzeSensitivity,
+  type LayerReport,
+  type SensitivityReport,
+} from './analyze_sensitivity.js';
 export { findTarget, targets } from './backends/target.js';
 export type { CalibrationOptions } from './calibrate/calibrate.js';
 export type { CalibratorName } from './calibrate/calibrators/calibrator.js';
+export type { Labels } from './calibrate/sources/label_file.js';
 export type { Feeds, Sample, SampleSource } from './calibrate/sources/source.js';
 export type { Statistics } from './calibrate/statistics.js';
 export { type CalibrateModelOptions, calibrateModel, rangesFromStatistics } from './calibrate_model.js';
@@ -10,10 +18,12 @@ export { type Dtype, dtypes } from './dtype_presets.js';
 export { type Check, CheckFailedError, type CheckOptions } from './evaluate/check.js';
 export type { Comparison, OutputComparison } from './evaluate/compare.js';
 export { type CostOptions, type CostSummary, summarizeCost } from './evaluate/cost_summary.js';
+export type { Metric, SampleMetric, SetMetric } from './evaluate/metric.js';
 export type { OutputError } from './evaluate/output_error.js';
 export { type ModelSummary, summarizeModel } from './evaluate/summary.js';
 export { type ExplainOptions, type Explanation, explain, type Rule, rules } from './explain.js';
 export { type InferTypesOptions, type InferTypesResult, inferTypes } from './infer_types.js';
+export type { FloatSearch, FloatSearchStep } from './int8/float_search.js';
 export type { QuantizationOptions } from './int8/quantize_int8.js';
 export { type Diagnostic, DiagnosticError, formatDiagnostic, InvariantError } from './ir/diagnostic.js';
 export { Editor } from './ir/editor.js';

@@ -63,7 +63,7 @@ export type OptimizeResult = {
 export async function optimize(options: OptimizeOptions): Promise<OptimizeResult> {
   const { precision = 'fp32', onProgress } = options;
   const target = typeof options.target === 'object' ? options.target : findTarget(options.target ?? 'ort-cpu');
-  requirePrecision(target, precision);
+  requirePrecision(target, precision, options.quantization);
   requireFormat(target, options);
   const original = typeof options.model === 'string' ? loadModel(options.model) : options.model;
   const model = cloneModel(original);
@@ -82,7 +82,8 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   try {
     const name = options.output === undefined ? '' : path.basename(options.output);
     const staged = staging && saveModelInto(model, staging.folder, name, options.save);
-    const check = await prove(original, staged ? loadModel(staged.model) : model, precision, options);
+    const proved = staged ? loadModel(staged.model) : model;
+    const check = await prove(original, proved, precision, options, quantization?.search?.samples);
     const files = staging && staged && staging.commit(staged);
     return {
       model,
@@ -104,21 +105,39 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   }
 }
 
-/** On the samples of the check, of the calibration, or made from the declared types. */
+/**
+ * On the samples of the check, of the calibration, or made from the declared types. What was searched for on samples is
+ * held to its bar on as many.
+ */
 async function prove(
   original: Model,
   result: Model,
   precision: 'fp32' | 'int8',
-  { check = {}, calibration, onProgress }: OptimizeOptions,
+  { check = {}, calibration, quantization, onProgress }: OptimizeOptions,
+  searched: number | undefined,
 ): Promise<Check> {
   if (check === false) return { status: 'skipped', reason: 'the check was switched off' };
   onProgress?.stage?.('checking');
   const { limit: _calibrationLimit, ...samples } = calibration ?? {};
-  const settings = { ...(check.data === undefined ? samples : {}), ...check, onSample: onProgress?.sample };
+  const minSqnr = precision === 'int8' ? quantization?.minSqnr : undefined;
+  const tolerance = { ...(minSqnr !== undefined && { minSqnr }), ...check.tolerance };
+  const data = check.data === undefined ? { ...samples, ...(searched !== undefined && { limit: searched }) } : {};
+  const settings = { ...data, ...check, tolerance, onSample: onProgress?.sample };
   return checkModel(original, result, precision, ortRunner({ worker: onProgress !== undefined }), settings);
 }
 
-function requirePrecision(target: TargetProfile, precision: 'fp32' | 'int8'): void {
+function requirePrecision(
+  target: TargetProfile,
+  precision: 'fp32' | 'int8',
+  quantization: QuantizationOptions | undefined,
+): void {
+  if (precision !== 'int8' && quantization?.maxDrop !== undefined) {
+    throw new DiagnosticError({
+      code: 'usage/conflicting-options',
+      message: `a largest drop (--max-drop) means nothing with ${precision}`,
+      help: 'It says which layers stay in float where others run on 8 bits: give --precision int8',
+    });
+  }
   if (target.precisions.includes(precision)) return;
   throw new DiagnosticError({
     code: 'usage/precision-not-offered',

@@ -7,6 +7,7 @@ it('exports exactly the public API', () => {
     'DiagnosticError',
     'Editor',
     'InvariantError',
+    'analyzeSensitivity',
     'any',
     'calibrateModel',
     'compareModels',

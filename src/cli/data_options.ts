@@ -65,6 +65,12 @@ export function parseCount(text: string): number {
   return value;
 }
 
+export function parsePositive(text: string): number {
+  const value = parseCount(text);
+  if (value === 0) throw new InvalidArgumentError('At least 1 is needed.');
+  return value;
+}
+
 function parseSize(text: string): [number, number] {
   const match = /^(\d{1,5})x(\d{1,5})$/.exec(text);
   if (match === null) throw new InvalidArgumentError('Height and width are needed, such as 224x224.');

@@ -2,10 +2,12 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CalibratorName, calibratorNames } from '../calibrate/calibrators/calibrator.js';
 import type { OptimizeOptions } from '../optimize.js';
 import type { TensorOverride } from '../passes/quantize/selection.js';
-import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber } from './data_options.js';
+import { addSearchOptions, type SearchFlags, searchOptions } from './accuracy_options.js';
+import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber, parsePositive } from './data_options.js';
 import type { RunFlags } from './run_optimize.js';
 
 type Flags = DataFlags &
+  SearchFlags &
   RunFlags & {
     readonly target?: string;
     readonly precision?: 'fp32' | 'int8';
@@ -27,46 +29,54 @@ type Flags = DataFlags &
 export const optimizeCommand = (): Command =>
   addOutputOptions(
     addDataOptions(
-      new Command('optimize')
-        .description('Rewrite a model for a target, and prove that it still answers the same')
-        .argument('<model>', 'ONNX file')
-        .option(
-          '--target <name>',
-          'portable, ort-cpu, ort-cuda, tensorrt@8.6, tensorrt@10 or tensorrt@11 (default: ort-cpu)',
-        )
-        .addOption(new Option('--precision <name>', 'of the result (default: fp32)').choices(['fp32', 'int8']))
-        .addOption(
-          new Option('--cpu <kind>', 'processor that int8 is laid out for (default: this one)').choices([
-            'avx2',
-            'avx512',
-            'vnni',
-            'amx',
-            'arm',
-          ]),
-        )
-        .option(
-          '--calibration-data <path>',
-          'samples: a folder, file or glob of npy, npz, pb or images, a module, or "random"',
-        )
-        .option('--calibration-limit <count>', 'samples to calibrate on at most', parsePositive)
-        .addOption(
-          new Option('--calibrator <name>', 'how ranges come from samples (default: minmax)').choices(calibratorNames),
-        )
-        .option('--percentile <percent>', 'what --calibrator percentile keeps (default: 99.99)', parseNumber)
-        .option('--ranges <file>', 'activation ranges saved before, or a TensorRT calibration cache, instead of data')
-        .option('--save-ranges <file>', 'save the activation ranges as JSON')
-        .option('--include <pattern...>', 'only nodes of these names run on 8 bits; * stands for any characters')
-        .option('--exclude <pattern...>', 'nodes to leave in float, by name')
-        .option('--float-tensor <pattern...>', 'values to leave in float, by name')
-        .option('--tensor-range <name=min:max...>', 'ranges of values, instead of calibrated ones', parseTensorRange)
-        .addOption(
-          new Option('--format <name>', 'of int8: Q/DQ pairs or operators on integers (default: qdq)').choices([
-            'qdq',
-            'qoperator',
-          ]),
-        )
-        .option('--check-data <path>', 'samples to compare on (default: the calibration data, or random ones)')
-        .option('--min-sqnr <dB>', 'least SQNR of each output against the original', parseNumber),
+      addSearchOptions(
+        new Command('optimize')
+          .description('Rewrite a model for a target, and prove that it still answers the same')
+          .argument('<model>', 'ONNX file')
+          .option(
+            '--target <name>',
+            'portable, ort-cpu, ort-cuda, tensorrt@8.6, tensorrt@10 or tensorrt@11 (default: ort-cpu)',
+          )
+          .addOption(new Option('--precision <name>', 'of the result (default: fp32)').choices(['fp32', 'int8']))
+          .addOption(
+            new Option('--cpu <kind>', 'processor that int8 is laid out for (default: this one)').choices([
+              'avx2',
+              'avx512',
+              'vnni',
+              'amx',
+              'arm',
+            ]),
+          )
+          .option(
+            '--calibration-data <path>',
+            'samples: a folder, file or glob of npy, npz, pb or images, a module, or "random"',
+          )
+          .option('--calibration-limit <count>', 'samples to calibrate on at most', parsePositive)
+          .addOption(
+            new Option('--calibrator <name>', 'how ranges come from samples (default: minmax)').choices(
+              calibratorNames,
+            ),
+          )
+          .option('--percentile <percent>', 'what --calibrator percentile keeps (default: 99.99)', parseNumber)
+          .option('--ranges <file>', 'activation ranges saved before, or a TensorRT calibration cache, instead of data')
+          .option('--save-ranges <file>', 'save the activation ranges as JSON')
+          .option('--include <pattern...>', 'only nodes of these names run on 8 bits; * stands for any characters')
+          .option('--exclude <pattern...>', 'nodes to leave in float, by name')
+          .option('--float-tensor <pattern...>', 'values to leave in float, by name')
+          .option('--tensor-range <name=min:max...>', 'ranges of values, instead of calibrated ones', parseTensorRange)
+          .addOption(
+            new Option('--format <name>', 'of int8: Q/DQ pairs or operators on integers (default: qdq)').choices([
+              'qdq',
+              'qoperator',
+            ]),
+          )
+          .option('--check-data <path>', 'samples to compare on (default: the calibration data, or random ones)')
+          .option(
+            '--min-sqnr <dB>',
+            'least SQNR of each output against the original; int8 leaves layers in float to reach it',
+            parseNumber,
+          ),
+      ),
     ),
   )
     .addHelpText(
@@ -75,6 +85,9 @@ export const optimizeCommand = (): Command =>
 Examples:
   $ onnxopt optimize model.onnx -o fast.onnx
   $ onnxopt optimize model.onnx -o fast.onnx --precision int8 --calibration-data samples/
+  $ onnxopt optimize model.onnx -o fast.onnx --precision int8 --calibration-data samples/ --min-sqnr 30
+  $ onnxopt optimize model.onnx -o fast.onnx --precision int8 --calibration-data samples/ \\
+      --labels labels.txt --max-drop 0.5%
   $ onnxopt optimize model.onnx -o fast.onnx --precision int8 --calibration-data 'photos/*.jpg' \\
       --image-size 224x224 --image-scale 0.00392157 --image-mean 0.485,0.456,0.406 --image-std 0.229,0.224,0.225`,
     )
@@ -85,8 +98,11 @@ Examples:
 
 /** Output, report and check; the same for every command that writes a model. */
 export const addOutputOptions = (command: Command): Command =>
+  addReportOptions(command.requiredOption('-o, --output <file>', 'where the result is written'));
+
+/** The same for a command that can do without an output, and asks for it itself. */
+export const addReportOptions = (command: Command): Command =>
   command
-    .requiredOption('-o, --output <file>', 'where the result is written')
     .option('--config <file>', 'options from a file (default: onnxopt.config.{ts,mjs,js,json} here)')
     .option('--no-check', 'write the result without comparing it with the original')
     .option('--verify', 'infer all types again after each pass')
@@ -127,6 +143,8 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(flags.exclude && { exclude: flags.exclude }),
     ...(tensors.length > 0 && { tensors }),
     ...(flags.format && { format: flags.format }),
+    ...(flags.precision !== 'fp32' && flags.minSqnr !== undefined && { minSqnr: flags.minSqnr }),
+    ...searchOptions(flags),
   };
   return {
     ...(flags.target !== undefined && { target: flags.target }),
@@ -136,12 +154,6 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(Object.keys(quantization).length > 0 && { quantization }),
     ...(Object.keys(check).length > 0 && { check }),
   };
-}
-
-function parsePositive(text: string): number {
-  const value = parseCount(text);
-  if (value === 0) throw new InvalidArgumentError('At least 1 is needed.');
-  return value;
 }
 
 /** `name=min:max`, one more of those given before. */

@@ -2,12 +2,15 @@ import { Command, Option } from 'commander';
 import type { Dtype } from '../dtype_presets.js';
 import type { OptimizeOptions } from '../optimize.js';
 import type { WeightScheme } from '../quantize_weights.js';
+import { type AnalyzeFlags, addAnalyzeOptions } from './analyze_options.js';
 import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber } from './data_options.js';
-import { addOutputOptions } from './optimize_command.js';
+import { addReportOptions } from './optimize_command.js';
 import type { Job, RunFlags } from './run_optimize.js';
 
 type Flags = DataFlags &
-  RunFlags & {
+  AnalyzeFlags &
+  Omit<RunFlags, 'output'> & {
+    readonly output?: string;
     readonly dtype?: Dtype;
     readonly weights?: '4' | '8';
     readonly dynamic?: 'int8' | 'uint8';
@@ -33,47 +36,49 @@ const choice = (flag: string, what: string, choices: readonly string[]): Option 
   new Option(flag, what).choices(choices);
 
 export const quantizeCommand = (): Command =>
-  addOutputOptions(
+  addReportOptions(
     addDataOptions(
-      new Command('quantize')
-        .description('Weights in fewer bits, which needs no data (for int8 with data: optimize --precision int8)')
-        .argument('<model>', 'ONNX file')
-        .option(
-          '--dtype <name>',
-          'a form that transformers.js loads: fp32, int8, uint8, q8, q4 or bnb4; -o may be a folder',
-        )
-        .addOption(choice('--weights <bits>', 'weights in blocks, beside float activations', ['4', '8']))
-        .addOption(choice('--dynamic <type>', '8-bit weights and activations', ['int8', 'uint8']))
-        .addOption(choice('--bnb4 <type>', 'weights of 4 bits as bitsandbytes stores them', ['nf4', 'fp4']))
-        .option('--target <name>', 'what the result is to run on (default: ort-cpu)')
-        .addOption(
-          choice('--cpu <kind>', 'processor that --dynamic is laid out for (default: this one)', [
-            'avx2',
-            'avx512',
-            'vnni',
-            'amx',
-            'arm',
-          ]),
-        )
-        .option('--block-size <count>', 'weights a block: 16 to 256 (default: 32; 64 with --bnb4)', parseCount)
-        .addOption(
-          choice('--method <name>', 'hqq: truer zero points, slower; gptq: from samples (default: round)', [
-            'round',
-            'hqq',
-            'gptq',
-          ]),
-        )
-        .option('--calibration-data <path>', 'samples for --method gptq, as optimize takes them')
-        .option('--calibration-limit <count>', 'samples to calibrate on at most', parseCount)
-        .option('--asymmetric', 'a zero point for each block')
-        .addOption(choice('--weight-scales <name>', 'to the ends, or of the least squared error', ['range', 'mse']))
-        .addOption(choice('--accuracy-level <n>', 'of MatMulNBits; 4: int8 activations, faster', ['0', '1', '4']))
-        .option('--standard', "--dynamic in operators of the standard, not the target's own")
-        .option('--embeddings', 'tables that Gather picks rows from as well')
-        .option('--convolutions', '--dynamic for convolutions as well')
-        .option('--exclude <pattern...>', 'nodes to leave in float, by name; * stands for any characters')
-        .option('--check-data <path>', 'samples to compare on (default: random ones)')
-        .option('--min-sqnr <dB>', 'least SQNR of each output against the original', parseNumber),
+      addAnalyzeOptions(
+        new Command('quantize')
+          .description('Weights in fewer bits, which needs no data (for int8 with data: optimize --precision int8)')
+          .argument('<model>', 'ONNX file')
+          .option(
+            '--dtype <name>',
+            'a form that transformers.js loads: fp32, int8, uint8, q8, q4 or bnb4; -o may be a folder',
+          )
+          .addOption(choice('--weights <bits>', 'weights in blocks, beside float activations', ['4', '8']))
+          .addOption(choice('--dynamic <type>', '8-bit weights and activations', ['int8', 'uint8']))
+          .addOption(choice('--bnb4 <type>', 'weights of 4 bits as bitsandbytes stores them', ['nf4', 'fp4']))
+          .option('--target <name>', 'what the result is to run on (default: ort-cpu)')
+          .addOption(
+            choice('--cpu <kind>', 'processor that --dynamic is laid out for (default: this one)', [
+              'avx2',
+              'avx512',
+              'vnni',
+              'amx',
+              'arm',
+            ]),
+          )
+          .option('--block-size <count>', 'weights a block: 16 to 256 (default: 32; 64 with --bnb4)', parseCount)
+          .addOption(
+            choice('--method <name>', 'hqq: truer zero points, slower; gptq: from samples (default: round)', [
+              'round',
+              'hqq',
+              'gptq',
+            ]),
+          )
+          .option('--calibration-data <path>', 'samples for --method gptq, as optimize takes them')
+          .option('--calibration-limit <count>', 'samples to calibrate on at most', parseCount)
+          .option('--asymmetric', 'a zero point for each block')
+          .addOption(choice('--weight-scales <name>', 'to the ends, or of the least squared error', ['range', 'mse']))
+          .addOption(choice('--accuracy-level <n>', 'of MatMulNBits; 4: int8 activations, faster', ['0', '1', '4']))
+          .option('--standard', "--dynamic in operators of the standard, not the target's own")
+          .option('--embeddings', 'tables that Gather picks rows from as well')
+          .option('--convolutions', '--dynamic for convolutions as well')
+          .option('--exclude <pattern...>', 'nodes to leave in float, by name; * stands for any characters')
+          .option('--check-data <path>', 'samples to compare on (default: random ones)')
+          .option('--min-sqnr <dB>', 'least SQNR of each output against the original', parseNumber),
+      ).option('-o, --output <file>', 'where the result is written; not needed with --analyze'),
     ),
   )
     .addHelpText(
@@ -82,10 +87,21 @@ export const quantizeCommand = (): Command =>
 Examples:
   $ onnxopt quantize model.onnx -o model_q4.onnx --weights 4 --method hqq --block-size 64
   $ onnxopt quantize model.onnx -o model_int8.onnx --dynamic int8 --weight-scales mse
-  $ onnxopt quantize onnx/model.onnx -o onnx/ --dtype q8`,
+  $ onnxopt quantize onnx/model.onnx -o onnx/ --dtype q8
+  $ onnxopt quantize model.onnx --analyze --calibration-data samples/`,
     )
-    .action(async (model: string, flags: Flags) => {
+    .action(async (model: string, flags: Flags, command: Command) => {
+      const { output } = flags;
+      // As the parser says it of an option that is always required.
+      if (output === undefined && !flags.analyze) {
+        command.error("error: required option '-o, --output <file>' not specified");
+      }
       const choices = await choose(flags);
+      if (choices === 'analyze' || output === undefined) {
+        const { runAnalyze } = await import('./analyze_command.js');
+        await runAnalyze(model, flags);
+        return;
+      }
       const [{ runOptimize }, { quantizeWeights }] = await Promise.all([
         import('./run_optimize.js'),
         import('../quantize_weights.js'),
@@ -93,20 +109,20 @@ Examples:
       const { exclude } = flags;
       const job: Job = ({ precision: _precision, pipeline: _pipeline, quantization, ...options }) =>
         quantizeWeights({ ...options, ...choices, exclude: exclude ?? quantization?.exclude ?? [] });
-      await runOptimize(model, flags, optionsOf(flags), job);
+      await runOptimize(model, { ...flags, output }, optionsOf(flags), job);
     });
 
-type Choice = { readonly scheme: WeightScheme } | { readonly dtype: Dtype };
+type Choice = 'analyze' | { readonly scheme: WeightScheme } | { readonly dtype: Dtype };
 
 /** Exactly one of the ways, with the options that belong to it. */
 async function choose(flags: Flags): Promise<Choice> {
   const { DiagnosticError } = await import('../ir/diagnostic.js');
-  const ways = (['dtype', 'weights', 'dynamic', 'bnb4'] as const).filter((way) => flags[way] !== undefined);
+  const ways = (['dtype', 'weights', 'dynamic', 'bnb4', 'analyze'] as const).filter((way) => flags[way] !== undefined);
   const [way] = ways;
   if (way === undefined || ways.length > 1) {
     const message =
       way === undefined ? 'nothing says how to quantize' : `--${ways.join(' and --')} ask for different things`;
-    const help = 'Give one of --dtype, --weights, --dynamic and --bnb4';
+    const help = 'Give one of --dtype, --weights, --dynamic, --bnb4 and --analyze';
     throw new DiagnosticError({ code: 'usage/quantization-way', message, help });
   }
   const foreign = belongsTo.find(([flag, ownWays]) => flags[flag] !== undefined && !ownWays.includes(way));
@@ -117,6 +133,7 @@ async function choose(flags: Flags): Promise<Choice> {
       message: `--${option} means nothing with --${way}`,
     });
   }
+  if (way === 'analyze') return 'analyze';
   if (flags.calibrationData !== undefined && flags.method !== 'gptq') {
     throw new DiagnosticError({
       code: 'usage/conflicting-options',
@@ -152,14 +169,23 @@ async function choose(flags: Flags): Promise<Choice> {
 const belongsTo: readonly (readonly [keyof Flags, readonly string[]])[] = [
   ['blockSize', ['weights', 'bnb4']],
   ['method', ['weights']],
-  ['calibrationData', ['weights']],
-  ['calibrationLimit', ['weights']],
+  ['calibrationData', ['weights', 'analyze']],
+  ['calibrationLimit', ['weights', 'analyze']],
   ['asymmetric', ['weights']],
   ['weightScales', ['weights', 'dynamic']],
   ['accuracyLevel', ['weights']],
   ['standard', ['dynamic']],
   ['embeddings', ['weights', 'dynamic']],
   ['convolutions', ['dynamic']],
+  ['output', ['dtype', 'weights', 'dynamic', 'bnb4']],
+  ['analyzeSamples', ['analyze']],
+  ['labels', ['analyze']],
+  ['metric', ['analyze']],
+  ['metricOutput', ['analyze']],
+  ['calibrator', ['analyze']],
+  ['percentile', ['analyze']],
+  ['ranges', ['analyze']],
+  ['include', ['analyze']],
 ];
 
 function optionsOf(flags: Flags): Partial<OptimizeOptions> {

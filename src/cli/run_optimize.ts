@@ -7,6 +7,7 @@ import { type OptimizeOptions, type OptimizeResult, optimize } from '../optimize
 import type { QuantizeWeightsResult } from '../quantize_weights.js';
 import { comparisonRows } from './comparison_rows.js';
 import { progressBar } from './progress_bar.js';
+import { searchLines } from './search_lines.js';
 import { formatBytes, formatTable, toJson } from './table.js';
 
 export type RunFlags = {
@@ -47,6 +48,7 @@ export async function runOptimize(
       ...config,
       ...options,
       calibration: { ...config.calibration, ...options.calibration, onDiagnostic },
+      quantization: { ...config.quantization, ...options.quantization },
       ...(flags.check === false ? { check: false } : mergedCheck(config.check, options.check)),
       ...(flags.externalData && { save: { externalData: flags.externalData } }),
       ...(flags.maxGrowth !== undefined && { maxGrowthBytes: flags.maxGrowth }),
@@ -142,11 +144,12 @@ function ruleTable(passes: OptimizeResult['passes']): string[] {
 }
 
 function quantizationText(report: NonNullable<OptimizeResult['quantization']>, all: boolean): string {
-  const { cpu, eightBit, floats, samples } = report;
+  const { cpu, eightBit, floats, samples, search } = report;
   const lines = [
     `int8 for ${cpu}: ${eightBit} nodes on 8 bits, ${floats.length} left in float, calibrated on ${samples} samples`,
   ];
-  return [...lines, ...floatLines(floats, all)].join('\n');
+  const searched = search === undefined ? [] : searchLines(search, all);
+  return [...lines, ...floatLines(floats, all), ...searched].join('\n');
 }
 
 function weightsText({ layers, floats }: QuantizeWeightsResult['weights'], all: boolean): string {
