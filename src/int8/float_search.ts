@@ -45,7 +45,10 @@ export type FloatSearch = {
   readonly ranked: number;
 };
 
-export const defaultMaxEvaluations = 40;
+const defaultMaxEvaluations = 40;
+
+/** A ranking needs fewer samples than a metric. */
+const rankingSamples = 32;
 
 /**
  * Finds the cheapest layers to leave in float so that the answers are as true as asked for: layers are ranked by the
@@ -90,7 +93,7 @@ class Search {
   async run(): Promise<{ floats: FloatNodes; search: FloatSearch }> {
     const plain = await this.measure('all on 8 bits', new Set());
     if (plain!.reached) return this.result(plain!);
-    this.layers = await measureLayers(this.plan, this.probe);
+    this.layers = await measureLayers(this.plan, this.probe, rankingSamples);
     this.noise = this.layers.map(({ accuracy, cost }) => ({ noise: accuracy.outputs.map(noiseOf), cost }));
     this.plan.onProgress?.stage?.('searching layers for float');
     const found = await this.narrow(plain!);

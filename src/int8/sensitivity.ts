@@ -6,16 +6,17 @@ import type { Accuracy, AccuracyProbe } from './sensitivity_probe.js';
 export type LayerSensitivity = Layer & { readonly accuracy: Accuracy };
 
 /**
- * Measures a model a layer, each with that layer alone on 8 bits.
+ * Measures a model a layer, each with that layer alone on 8 bits; on the first samples where `first` says how many, and
+ * without the metric then.
  * @returns layers in topological order.
  */
-export async function measureLayers(plan: Int8Plan, probe: AccuracyProbe): Promise<LayerSensitivity[]> {
+export async function measureLayers(plan: Int8Plan, probe: AccuracyProbe, first?: number): Promise<LayerSensitivity[]> {
   const { onProgress } = plan;
   const layers = layersOf(plan.model, plan.placement, plan.scheme);
   onProgress?.stage?.('measuring layers');
   const measured: LayerSensitivity[] = [];
   for (const [index, layer] of layers.entries()) {
-    measured.push({ ...layer, accuracy: await probe.measure(await layerAlone(plan, index)) });
+    measured.push({ ...layer, accuracy: await probe.measure(await layerAlone(plan, index), first) });
     onProgress?.sample?.(index + 1, layers.length);
   }
   return measured;

@@ -1,17 +1,17 @@
 import { ortRunner } from '../backends/ort/run.js';
 import { openCalibrationData, requireSamples } from '../calibrate/calibrate.js';
 import type { RunningModel } from '../calibrate/runner.js';
-import { type Labels, openLabels } from '../calibrate/sources/label_file.js';
-import { withLabels } from '../calibrate/sources/labels.js';
-import type { Sample, SampleSource } from '../calibrate/sources/source.js';
+import { type Labels, labelled, openLabels } from '../calibrate/sources/label_file.js';
+import type { SampleSource } from '../calibrate/sources/source.js';
 import { addOutput } from '../evaluate/compare.js';
-import { type Answers, type Metric, metricName, scorerOf } from '../evaluate/metric.js';
+import { type Metric, metricName, scorerOf } from '../evaluate/metric.js';
 import { ErrorAccumulator, type OutputError } from '../evaluate/output_error.js';
 import { isSignificant } from '../evaluate/tolerance.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Model } from '../ir/graph.js';
 import { floatForm } from './int8_candidate.js';
 import type { Int8Plan } from './quantize_int8.js';
+import { type Answered, answersOf } from './sensitivity_answers.js';
 
 /** What accuracy is measured on and by. */
 export type AccuracyOptions = {
@@ -45,29 +45,23 @@ export type AccuracyProbe = {
   readonly samples: number;
   /** The metric of the float model. */
   readonly metric?: { readonly name: string; readonly float: number };
-  /** Loads a model, runs it on all samples and lets go of it. */
-  measure(model: Model): Promise<Accuracy>;
+  /** Loads a model, runs it on all samples and lets go of it; or on the first few of them, without the metric. */
+  measure(model: Model, first?: number): Promise<Accuracy>;
   close(): Promise<void>;
 };
 
 const defaultSamples = 32;
-
-/** Bytes of samples and answers that are kept; what is beyond is read and computed again for every model. */
-const keptBytes = 2 ** 29;
-
-type Answered = { readonly sample: Sample; readonly expected: Answers };
 
 /**
  * Runs the plan's float model on samples of the calibration data.
  * @throws DiagnosticError `quantize/no-calibration-data`, `calibrate/no-samples`, `data/…`, `metric/…`.
  */
 export async function openAccuracyProbe(plan: Int8Plan, options: AccuracyOptions): Promise<AccuracyProbe> {
-  const { calibration = {} } = plan;
   const runner = ortRunner({ worker: plan.onProgress !== undefined });
   const { metric, limit } = settingsOf(options);
   const names = plan.model.graph.outputs.map(({ name }) => name);
   const metricOutput = options.metricOutput ?? names[0] ?? '';
-  const source = await openLabelled(plan, options);
+  const source = await openLabelled(plan, options.labels);
   const newScorer = () => (metric === undefined ? undefined : scorerOf(metric, metricOutput));
   const float = await runner(await floatForm(plan));
   const answered = answersOf(source, float, limit);
@@ -82,10 +76,11 @@ export async function openAccuracyProbe(plan: Int8Plan, options: AccuracyOptions
     return {
       samples,
       ...(metric !== undefined && { metric: { name: metricName(metric), float: await scorer!.result() } }),
-      async measure(model) {
+      async measure(model, first) {
         const running = await runner(model);
+        const scored = first === undefined ? newScorer() : undefined;
         try {
-          return await accuracyOf(running, names, answered.each(), newScorer());
+          return await accuracyOf(running, names, answered.each(first), scored);
         } finally {
           await running.close();
         }
@@ -96,20 +91,20 @@ export async function openAccuracyProbe(plan: Int8Plan, options: AccuracyOptions
     await float.close();
     throw error;
   }
+}
 
-  async function openLabelled({ model }: Int8Plan, { labels }: AccuracyOptions): Promise<SampleSource> {
-    if (calibration.data === undefined) {
-      throw new DiagnosticError({
-        code: 'quantize/no-calibration-data',
-        message: 'accuracy is measured on samples, and there are none',
-        help: 'Give --calibration-data with a folder of samples, beside --ranges as well',
-      });
-    }
-    // What there is to say about the data was said when it was opened for calibration.
-    const { onDiagnostic: _said, ...reading } = calibration;
-    const opened = await openCalibrationData(model, calibration.data, reading);
-    return labels === undefined ? opened : withLabels(opened, await openLabels(labels, calibration.cwd));
+async function openLabelled({ model, calibration = {} }: Int8Plan, labels: Labels | undefined): Promise<SampleSource> {
+  if (calibration.data === undefined) {
+    throw new DiagnosticError({
+      code: 'quantize/no-calibration-data',
+      message: 'accuracy is measured on samples, and there are none',
+      help: 'Give --calibration-data with a folder of samples, beside --ranges as well',
+    });
   }
+  // What there is to say about the data was said when it was opened for calibration.
+  const { onDiagnostic: _said, ...reading } = calibration;
+  const opened = await openCalibrationData(model, calibration.data, reading);
+  return labels === undefined ? opened : labelled(opened, await openLabels(labels, calibration.cwd));
 }
 
 function settingsOf({ samples, labels, metric, metricOutput }: AccuracyOptions): {
@@ -119,35 +114,6 @@ function settingsOf({ samples, labels, metric, metricOutput }: AccuracyOptions):
   const scored = metric ?? (labels !== undefined || metricOutput !== undefined ? 'top1' : undefined);
   return { metric: scored, limit: samples ?? (scored === undefined ? defaultSamples : Number.POSITIVE_INFINITY) };
 }
-
-/** Samples with the float model's answers, again and again; the first of them from memory. */
-function answersOf(source: SampleSource, float: RunningModel, limit: number): { each(): AsyncGenerator<Answered> } {
-  const kept: Answered[] = [];
-  let bytes = 0;
-  let complete = false;
-  return {
-    async *each() {
-      yield* kept;
-      if (complete) return;
-      let index = 0;
-      const known = kept.length;
-      for await (const sample of source.samples()) {
-        index += 1;
-        if (index > known) {
-          const answer = { sample, expected: await float.run(sample.feeds) };
-          bytes += bytesOf(answer);
-          if (bytes <= keptBytes && kept.length === index - 1) kept.push(answer);
-          yield answer;
-        }
-        if (index >= limit) break;
-      }
-      complete = kept.length === index;
-    },
-  };
-}
-
-const bytesOf = ({ sample, expected }: Answered): number =>
-  [...sample.feeds.values(), ...expected.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 async function accuracyOf(
   model: RunningModel,

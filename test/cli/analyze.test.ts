@@ -15,17 +15,12 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 const model = fixture('digits/digits.onnx');
 const data = ['--calibration-data', fixture('digits/calibration.mjs'), '--calibration-limit', '8'];
 
-/** Labels of the samples of the calibration module, in their order, and the module with its number of samples known. */
+/** Labels of the samples of the calibration module, in their order. */
 function labelled(): { labels: string; samples: string } {
   const digits = everyNth(loadDigits('training'), 35);
   const labels = path.join(folder, 'labels.txt');
   fs.writeFileSync(labels, `${digits.map(({ label }) => label).join('\n')}\n`);
-  const samples = path.join(folder, 'samples.mjs');
-  fs.writeFileSync(
-    samples,
-    `import { samples as all } from ${JSON.stringify(fixture('digits/calibration.mjs'))};\nexport const samples = [...all()];\n`,
-  );
-  return { labels, samples };
+  return { labels, samples: fixture('digits/calibration.mjs') };
 }
 
 describe('onnxopt quantize --analyze', () => {

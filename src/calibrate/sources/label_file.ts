@@ -3,8 +3,8 @@ import path from 'node:path';
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import { int64Tensor, type Tensor } from '../../ir/tensor.js';
 import { type ArrayReader, openNpy, tensorReader } from './array_reader.js';
-import { wrongLabels } from './labels.js';
-import { defaultLimits } from './source.js';
+import { withLabels, wrongLabels } from './labels.js';
+import { defaultLimits, type Sample, type SampleSource } from './source.js';
 
 /** One label for each sample, in the order in which samples are read: a file, numbers, or a tensor of as many rows. */
 export type Labels = string | readonly number[] | Tensor;
@@ -21,6 +21,25 @@ export async function openLabels(labels: Labels, cwd: string = process.cwd()): P
   if (file.endsWith('.npy')) return openNpy({ path: file, name: labels }, defaultLimits.maxBytes);
   const text = readText(file, labels);
   return reader(file.endsWith('.json') ? parseJson(text, labels) : parseLines(text, labels), labels);
+}
+
+/**
+ * The source with its samples labelled. Where nobody knows beforehand how many there are, each has one row of the labels.
+ * @throws DiagnosticError `data/wrong-labels`; of a source whose samples are not counted, when these are read.
+ */
+export function labelled(source: SampleSource, labels: ArrayReader): SampleSource {
+  if (source.count !== undefined) return withLabels(source, labels);
+  const rows = labels.dims[0] ?? 0;
+  async function* samples(): AsyncGenerator<Sample> {
+    let index = 0;
+    for await (const sample of source.samples()) {
+      if (index === rows) throw wrongLabels(`${rows} labels for more samples`, labels.where);
+      yield { ...sample, labels: await labels.readRows(index, 1) };
+      index += 1;
+    }
+    if (index < rows) throw wrongLabels(`${rows} labels for ${index} samples`, labels.where);
+  }
+  return { ...source, samples };
 }
 
 function reader(numbers: readonly unknown[], where: string): ArrayReader {

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openLabels } from '../../../src/calibrate/sources/label_file.js';
+import { labelled, openLabels } from '../../../src/calibrate/sources/label_file.js';
 import { floatTensor, tensorData } from '../../../src/ir/tensor.js';
 
 let folder: string;
@@ -48,4 +48,23 @@ it('refuses what holds no labels', async () => {
   expect(await codeOf('bad.json', '{}')).toBe('data/wrong-labels');
   expect(await codeOf('bad.json', '[1')).toBe('data/wrong-labels');
   await expect(openLabels('missing.txt', folder)).rejects.toMatchObject({ diagnostic: { code: 'data/unreadable' } });
+});
+
+it('labels samples that nobody has counted, one each, and misses and left-overs are errors', async () => {
+  const source = (count: number) => ({
+    description: 'samples',
+    async *samples() {
+      for (let at = 0; at < count; at += 1) yield { name: `${at}`, feeds: new Map() };
+    },
+  });
+  const labelsOf = async (count: number) => {
+    const found: number[] = [];
+    for await (const { labels } of labelled(source(count), await openLabels([7, 8])).samples()) {
+      found.push(Number(tensorData(labels!)[0]));
+    }
+    return found;
+  };
+  expect(await labelsOf(2)).toEqual([7, 8]);
+  await expect(labelsOf(1)).rejects.toMatchObject({ diagnostic: { code: 'data/wrong-labels' } });
+  await expect(labelsOf(3)).rejects.toMatchObject({ diagnostic: { code: 'data/wrong-labels' } });
 });
