@@ -91,7 +91,7 @@ describe('onnxopt optimize --precision int8', () => {
     const config = path.join(folder, 'onnxopt.config.mjs');
     fs.writeFileSync(config, 'export default { quantization: { minSqnr: 200, maxEvaluations: 3, samples: 2 } };');
     const refused = runCli([...int8, '-o', path.join(folder, 'none.onnx'), ...data, '--config', config]);
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('quantize/accuracy-not-reached') });
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('quantize/accuracy-not-reached') });
     expect(fs.existsSync(path.join(folder, 'none.onnx'))).toBe(false);
   });
 

@@ -232,21 +232,14 @@ describe('bad input: a code, one line, exit 1, and nothing written', () => {
 
   it('a result that answers otherwise: exit 3, the old file stays', () => {
     fs.writeFileSync(at('old.onnx'), 'precious');
-    const args = [
-      'optimize',
-      digits,
-      '-o',
-      at('old.onnx'),
-      '--precision',
-      'int8',
-      '--calibration-data',
-      calibration,
-      '--min-sqnr',
-      '90',
-    ];
-    const { code, stderr } = runCli(args);
-    expect(code).toBe(3);
-    expect(stderr).toContain('check/failed');
+    const config = at('strict.mjs');
+    fs.writeFileSync(config, 'export default { check: { tolerance: { minSqnr: 90 } } };');
+    const int8 = ['optimize', digits, '-o', at('old.onnx'), '--precision', 'int8', '--calibration-data', calibration];
+    const strict = runCli([...int8, '--config', config]);
+    expect(strict).toMatchObject({ code: 3, stderr: expect.stringContaining('check/failed') });
+    // What is asked of int8 is searched for first, and what is not to be had is not written either.
+    const unreached = runCli([...int8, '--min-sqnr', '90', '--max-evaluations', '2', '--search-samples', '2']);
+    expect(unreached).toMatchObject({ code: 3, stderr: expect.stringContaining('quantize/accuracy-not-reached') });
     expect(fs.readFileSync(at('old.onnx'), 'utf8')).toBe('precious');
     expect(listing().filter((name) => name.startsWith('.'))).toEqual([]);
   });
