@@ -1,4 +1,5 @@
 import type { DataType } from '../ir/data_type.js';
+import type { HalfType } from '../ir/half_float.js';
 
 /** Which numbers a floating-point computation may be rewritten into. */
 export type Licence =
@@ -127,6 +128,11 @@ export type TargetProfile = {
   /** Fusions it makes itself, which passes leave recognisable. */
   readonly fusesItself: readonly string[];
   readonly precisions: readonly Precision[];
+  /**
+   * 16-bit floats around whose nodes it puts casts itself where it has a kernel for float32 alone, except for the operators
+   * named.
+   */
+  readonly castsAround?: Readonly<Partial<Record<HalfType, { readonly except: readonly string[] }>>>;
   /** int8 schemes by kind of processor, `default` among them. */
   readonly int8: Readonly<Record<string, QuantizationScheme>>;
   /** Undefined where it is not known to take such weights. */
