@@ -46,8 +46,7 @@ export function selectParts(graph: Graph, options: PlacementOptions): Selection 
   const { include, exclude = [], floats, tensors = [] } = options;
   const nodes = [...graph.nodes];
   const values = [...graph.values.values()];
-  const nodesOf = (selectors: readonly NodeSelector[]) =>
-    new Set(selectors.flatMap((selector) => matches(nodes, selector, nodeNames)));
+  const nodesOf = (selectors: readonly NodeSelector[]) => selectNodes(nodes, selectors);
   const skipped = new Set<Value>();
   const ranges = new Map<Value, Range>();
   for (const { match, range, skip } of tensors) {
@@ -70,6 +69,18 @@ export function selectParts(graph: Graph, options: PlacementOptions): Selection 
   };
 }
 
+/**
+ * The nodes that selectors mean.
+ * @throws DiagnosticError with `code` where one of them means none.
+ */
+export const selectNodes = (
+  nodes: readonly Node[],
+  selectors: readonly NodeSelector[],
+  code: string = matchesNothing,
+): ReadonlySet<Node> => new Set(selectors.flatMap((selector) => matches(nodes, selector, nodeNames, code)));
+
+const matchesNothing = 'quantize/override-matches-nothing';
+
 /** Whether one of the selectors means a node. */
 export function nodeMatcher(selectors: readonly NodeSelector[]): (node: Node) => boolean {
   const tests = selectors.map((selector) => {
@@ -89,6 +100,7 @@ function matches<T>(
   parts: readonly T[],
   selector: string | ((part: T) => boolean),
   namesOf: (part: T) => readonly string[],
+  code: string = matchesNothing,
 ): T[] {
   const fits =
     typeof selector === 'function'
@@ -100,10 +112,10 @@ function matches<T>(
   const found = parts.filter(fits);
   if (found.length > 0) return found;
   throw new DiagnosticError({
-    code: 'quantize/override-matches-nothing',
+    code,
     message:
       typeof selector === 'function' ? 'a predicate holds for nothing in the graph' : `"${selector}" names nothing`,
-    help: 'Names are those of the main graph after simplification; write it without quantization and inspect it',
+    help: 'Names are those after simplification; write the model simplified alone and inspect it',
   });
 }
 
