@@ -65,7 +65,7 @@ export function decideWishes(
   const firmly = (node: Node): Wish | undefined => {
     const own = slots.get(node);
     if (own === undefined) return float(`it has no ${half} form`, true);
-    const kernel = kernelObstacle(node, context);
+    const kernel = kernelObstacle(node, own, context);
     if (kernel !== undefined) return float(kernel, true);
     const constant = constantObstacle(node, own, context);
     if (constant?.wants === 'float' && constant.firm) return constant;

@@ -34,12 +34,13 @@ export type WishContext = {
 export const float = (reason: string, firm = false): Wish => ({ wants: 'float', reason, firm });
 
 /** Why a node does not run in half on a target, or undefined. */
-export function kernelObstacle(node: Node, { half, target, kernels }: WishContext): string | undefined {
+export function kernelObstacle(node: Node, slots: HalfSlots, { half, target, kernels }: WishContext): string | undefined {
   const domain = schemaDomain(node.domain);
   const opset = opsetVersion(node.graph, node.domain) ?? 1;
   if (target.runs(domain, node.opType, opset, half) !== false) return undefined;
   const own = target.castsAround?.[half];
-  const isHelped = own !== undefined && !own.except.includes(node.opType);
+  // Casts go around what reads half: nothing shows that an output alone is.
+  const isHelped = own !== undefined && !own.except.includes(node.opType) && slots.inputs.includes(true);
   const runsFloat = target.runs(domain, node.opType, opset, 'float') !== false || isFunction(node);
   return isHelped && runsFloat && kernels === 'wanted' ? undefined : `${target.name} has no ${half} kernel for it`;
 }
