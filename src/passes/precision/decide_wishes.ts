@@ -20,6 +20,7 @@ import {
   type WishContext,
 } from './node_wishes.js';
 import { normalizationChains } from './normalization_chains.js';
+import { precisionRule } from './precision_rules.js';
 
 export type Wishes = {
   /** Of every node that reads or writes float32. */
@@ -65,6 +66,7 @@ export function decideWishes(
   const firmly = (node: Node): Wish | undefined => {
     const own = slots.get(node);
     if (own === undefined) return float(`it has no ${half} form`, true);
+    if (precisionRule(node) === undefined) return float('nothing is known of what it loses in half', true);
     const kernel = kernelObstacle(node, own, context);
     if (kernel !== undefined) return float(kernel, true);
     const constant = constantObstacle(node, own, context);
@@ -83,6 +85,8 @@ export function decideWishes(
   const loosely = (node: Node): Wish => {
     const chain = chains.get(node);
     if (chain !== undefined && norms === 'float') return float(chain);
+    const near = valuesIn(node).find((value) => (large.get(value)?.size ?? 0) > limit);
+    if (near !== undefined) return float(`constants near the end of ${half} get into what it reads or writes ("${near.name}")`);
     const absorbing = valuesIn(node).find((value) => large.get(value)?.absorbs);
     if (absorbing !== undefined)
       return float(`a large constant is added to what it reads or writes ("${absorbing.name}")`);

@@ -1,5 +1,6 @@
 import { getInts } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
+import { InvariantError } from '../../ir/diagnostic.js';
 import { type Node, opsetVersion } from '../../ir/graph.js';
 import type { HalfType } from '../../ir/half_float.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
@@ -95,7 +96,7 @@ export function halvedTable(node: Node, slots: HalfSlots): Wish | undefined {
   return isLarge ? { wants: 'heavy', reason: 'it reads a large constant, which half makes half as large' } : undefined;
 }
 
-/** What the operator's rule says of a node. */
+/** What the operator's rule says of a node; it must have one. */
 export function ruleWish(node: Node, context: WishContext): Wish {
   if (isOperator(node, 'Mul') && node.inputs[0] === node.inputs[1] && !isInRange(node, context)) {
     return float('a square grows out of range quickly');
@@ -105,7 +106,8 @@ export function ruleWish(node: Node, context: WishContext): Wish {
     return { wants: 'free', reason: 'it brings back weights' };
   }
   const rule = precisionRule(node);
-  return rule === undefined ? float('nothing is known of what it loses in half', true) : wishOf(node, rule, context);
+  if (rule === undefined) throw new InvariantError(`${node.opType} has no rule`);
+  return wishOf(node, rule, context);
 }
 
 function wishOf(node: Node, rule: PrecisionRule, context: WishContext): Wish {
