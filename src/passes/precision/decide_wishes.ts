@@ -98,8 +98,8 @@ export function decideWishes(
   };
   const touching = nodes.filter((node) => touchesFloat(node, inference));
   const code = 'cast/override-matches-nothing';
-  const included = selectNodes(touching, options.include ?? [], code);
-  const excluded = selectNodes(touching, options.exclude ?? [], code);
+  const included = selectNodes(nodes, options.include ?? [], code);
+  const excluded = selectNodes(nodes, options.exclude ?? [], code);
   const wishes = new Map<Node, Wish>();
   for (const node of touching) {
     const firm = firmly(node);

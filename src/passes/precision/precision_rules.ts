@@ -114,6 +114,7 @@ const rules: Readonly<Record<string, Readonly<Record<string, PrecisionRule | ((n
     HannWindow: signal,
     MelWeightMatrix: signal,
     STFT: signal,
+    Equal: { wants: 'float', why: 'rounding makes numbers equal that are not' },
     IsInf: { wants: 'float', why: 'what is finite in float may not be in half' },
 
     ArgMax: free,
