@@ -86,7 +86,8 @@ export function decideWishes(
     const chain = chains.get(node);
     if (chain !== undefined && norms === 'float') return float(chain);
     const near = valuesIn(node).find((value) => (large.get(value)?.size ?? 0) > limit);
-    if (near !== undefined) return float(`constants near the end of ${half} get into what it reads or writes ("${near.name}")`);
+    if (near !== undefined)
+      return float(`constants near the end of ${half} get into what it reads or writes ("${near.name}")`);
     const absorbing = valuesIn(node).find((value) => large.get(value)?.absorbs);
     if (absorbing !== undefined)
       return float(`a large constant is added to what it reads or writes ("${absorbing.name}")`);

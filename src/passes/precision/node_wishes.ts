@@ -35,7 +35,11 @@ export type WishContext = {
 export const float = (reason: string, firm = false): Wish => ({ wants: 'float', reason, firm });
 
 /** Why a node does not run in half on a target, or undefined. */
-export function kernelObstacle(node: Node, slots: HalfSlots, { half, target, kernels }: WishContext): string | undefined {
+export function kernelObstacle(
+  node: Node,
+  slots: HalfSlots,
+  { half, target, kernels }: WishContext,
+): string | undefined {
   const domain = schemaDomain(node.domain);
   const opset = opsetVersion(node.graph, node.domain) ?? 1;
   if (target.runs(domain, node.opType, opset, half) !== false) return undefined;
