@@ -8,6 +8,9 @@ import { knownBounds } from '../ir/ops/known_ranges.js';
 import { type Tensor, tensorData } from '../ir/tensor.js';
 import type { Range } from '../passes/quantize/ranges.js';
 import { meanRange } from './calibrators/average.js';
+import { type MagnitudeBounds, magnitudeBounds } from './magnitude_bounds.js';
+import { nonFiniteError } from './non_finite.js';
+import { observeStatistics } from './observe_statistics.js';
 import type { ModelRunner } from './runner.js';
 import type { Sample, SampleSource } from './sources/source.js';
 import { toSumUnits } from './statistics.js';
@@ -39,19 +42,21 @@ export async function observeRanges(
   options: ObserveOptions = {},
 ): Promise<Observation> {
   if (values.length === 0) return { ranges: new Map(), samples: 0 };
-  const probes = withReductions(model, values);
+  const magnitudes = magnitudeBounds(model.graph, values);
+  const probes = withReductions(model, values, magnitudes.follows);
   const session = await runner(probes.model);
   const gathered = new Map<string, Gathered>();
   let samples = 0;
   try {
     const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
     for await (const sample of source.samples()) {
-      requireNumbers(sample);
+      const fed = requireNumbers(sample);
       const results = await session.run(sample.feeds, probes.outputs);
-      for (const { name, min, max } of probes.probes) {
-        const least = typeof min === 'number' ? min : extremeAt(results, min);
-        gather(gathered, name, least, extremeAt(results, max), sample.name);
-      }
+      const found = probes.probes.map((probe) => reductionsOf(probe, results));
+      // What is odd here may still be numbers whose sum is none.
+      if (found.some(isOdd) || mayOverflow(magnitudes, found, fed))
+        await requireFiniteValues(model, values, sample, runner);
+      for (const extremes of found) gather(gathered, extremes);
       samples += 1;
       options.onSample?.(samples, total);
       if (samples === options.limit) break;
@@ -75,27 +80,77 @@ function rangesOf(gathered: ReadonlyMap<string, Gathered>, calibrator: ExtremesC
   );
 }
 
-/** The runtime's reductions pass NaN by, so what goes in is looked at here. */
-function requireNumbers({ name, feeds }: Sample): void {
+/** Looks at what goes in, and gives its largest magnitudes. */
+function requireNumbers({ name, feeds }: Sample): Map<string, number> {
+  const magnitudes = new Map<string, number>();
   for (const [input, tensor] of feeds) {
     if (tensor.dtype !== 'float') continue;
-    for (const value of tensorData(tensor) as Float32Array)
-      if (!Number.isFinite(value)) throw nonFinite(input, value, name);
+    let largest = 0;
+    for (const value of tensorData(tensor) as Float32Array) {
+      if (!Number.isFinite(value)) throw nonFiniteError(input, value, name);
+      const size = Math.abs(value);
+      if (size > largest) largest = size;
+    }
+    magnitudes.set(input, largest);
   }
+  return magnitudes;
 }
 
-const nonFinite = (value: string, found: number, sample: string): DiagnosticError =>
-  new DiagnosticError({
-    code: 'calibrate/not-finite',
-    message: `"${value}" takes ${Number.isNaN(found) ? 'NaN' : 'infinity'} on sample ${sample}`,
-    help: 'Look at that sample; 8 bits cannot hold such a value',
-  });
+/** Far enough below the largest float that rounding of sums does not matter. */
+const safeMagnitude = 1e37;
 
-function gather(gathered: Map<string, Gathered>, name: string, min: number, max: number, sample: string): void {
-  // An empty tensor reduces to nothing: the largest of no numbers is −infinity.
-  if (max === Number.NEGATIVE_INFINITY && min > max) return;
-  const odd = [min, max].find((value) => !Number.isFinite(value));
-  if (odd !== undefined) throw nonFinite(name, odd, sample);
+/** Whether something may have overflowed on the way to a value that is not summed. */
+function mayOverflow(
+  { follows, bounds }: MagnitudeBounds,
+  found: readonly Reductions[],
+  fed: ReadonlyMap<string, number>,
+): boolean {
+  const observed = new Map(fed);
+  for (const each of found)
+    observed.set(each.name, isEmpty(each) ? 0 : Math.max(Math.abs(each.min), Math.abs(each.max)));
+  const reached = bounds(observed);
+  return [...follows].some(({ name }) => !(reached.get(name)! < safeMagnitude));
+}
+
+/**
+ * Runs one sample again and looks at every element, in the order in which the values are computed.
+ * @throws DiagnosticError `calibrate/not-finite`.
+ */
+async function requireFiniteValues(
+  model: Model,
+  values: readonly Value[],
+  sample: Sample,
+  runner: ModelRunner,
+): Promise<void> {
+  const inOrder = values.toSorted((a, b) => (a.producer?.order ?? -1) - (b.producer?.order ?? -1));
+  const source: SampleSource = {
+    description: sample.name,
+    async *samples() {
+      yield sample;
+    },
+  };
+  await observeStatistics(model, inOrder, source, runner);
+}
+
+/** What one sample gave of one value. */
+type Reductions = { readonly name: string; readonly min: number; readonly max: number; readonly sum: number };
+
+const reductionsOf = ({ name, min, max, sum }: Probe, results: ReadonlyMap<string, Tensor>): Reductions => ({
+  name,
+  min: typeof min === 'number' ? min : reductionAt(results, min),
+  max: reductionAt(results, max),
+  sum: sum === undefined ? 0 : reductionAt(results, sum),
+});
+
+/** An empty tensor reduces to nothing: the largest of no numbers is −infinity. */
+const isEmpty = ({ min, max }: Reductions): boolean => max === Number.NEGATIVE_INFINITY && min > max;
+
+const isOdd = (each: Reductions): boolean =>
+  !isEmpty(each) && !(Number.isFinite(each.min) && Number.isFinite(each.max) && Number.isFinite(each.sum));
+
+function gather(gathered: Map<string, Gathered>, extremes: Reductions): void {
+  if (isEmpty(extremes)) return;
+  const { name, min, max } = extremes;
   const known = gathered.get(name);
   if (known === undefined) {
     gathered.set(name, { min, max, minSum: toSumUnits(min), maxSum: toSumUnits(max), samples: 1 });
@@ -108,19 +163,27 @@ function gather(gathered: Map<string, Gathered>, name: string, min: number, max:
   known.samples += 1;
 }
 
-const extremeAt = (results: ReadonlyMap<string, Tensor>, { output, index }: Place): number =>
+const reductionAt = (results: ReadonlyMap<string, Tensor>, { output, index }: Place): number =>
   Number(tensorData(results.get(output)!)[index]);
 
-/** Where an extreme comes out: an output and the position in it. */
+/** Where a reduction comes out: an output and the position in it. */
 type Place = { output: string; index: number };
 
-/** The extremes of one value; a number where the smallest is known without looking. */
-type Probe = { readonly name: string; readonly min: Place | number; readonly max: Place };
+/**
+ * The reductions of one value; a number where the smallest is known without looking. The runtime's extremes pass NaN by,
+ * its sums do not; inputs are looked at before, and of some values numbers alone can come.
+ */
+type Probe = {
+  readonly name: string;
+  readonly min: Place | number;
+  readonly max: Place;
+  readonly sum: Place | undefined;
+};
 
 type Probes = { readonly model: Model; readonly probes: readonly Probe[]; readonly outputs: readonly string[] };
 
 /** A copy of the model whose only outputs are the extremes of the named values. */
-function withReductions(source: Model, values: readonly Value[]): Probes {
+function withReductions(source: Model, values: readonly Value[], finite: ReadonlySet<Value>): Probes {
   const model = cloneModel(source);
   const editor = new Editor(model);
   const { graph } = model;
@@ -140,11 +203,20 @@ function withReductions(source: Model, values: readonly Value[]): Probes {
       return place;
     };
     const known = producer === null ? undefined : knownBounds(producer.domain, producer.opType).min;
-    if (known === undefined) return { name, min: reduce('ReduceMin', value), max: reduce('ReduceMax', value) };
+    const isSummed = producer !== null && !finite.has(observed);
+    const sumOf = (of: () => Value) => (isSummed ? reduce('ReduceSum', of()) : undefined);
+    if (known === undefined) {
+      return { name, min: reduce('ReduceMin', value), max: reduce('ReduceMax', value), sum: sumOf(() => value) };
+    }
     // The runtime pools in the layout its convolutions write; a reduction would first bring the tensor back to NCHW.
-    const pooled =
-      rank === 4 ? editor.insertNode({ graph, opType: 'GlobalMaxPool', inputs: [value], outputs: 1 }) : undefined;
-    return { name, min: known, max: reduce('ReduceMax', pooled?.outputs[0] ?? value) };
+    const pooled = (opType: string): Value =>
+      rank === 4 ? editor.insertNode({ graph, opType, inputs: [value], outputs: 1 }).outputs[0]! : value;
+    return {
+      name,
+      min: known,
+      max: reduce('ReduceMax', pooled('GlobalMaxPool')),
+      sum: sumOf(() => pooled('GlobalAveragePool')),
+    };
   });
   const outputs = [...groups].flatMap(([group, extremes]) => joinExtremes(editor, group, extremes));
   return { model, probes, outputs };

@@ -7,6 +7,7 @@ import { Inference } from '../ir/ops/inference/inference.js';
 import type { Tensor } from '../ir/tensor.js';
 import { type FetchGroup, FetchPlanner } from './fetch_groups.js';
 import { HistogramCounter } from './histogram.js';
+import { nonFiniteError } from './non_finite.js';
 import type { ModelRunner, RunningModel } from './runner.js';
 import type { Sample, SampleSource } from './sources/source.js';
 import { type Statistics, type TensorStatistics, toSumUnits } from './statistics.js';
@@ -148,13 +149,7 @@ class Gathering {
 
   add(tensor: Tensor, sample: string): void {
     const { min, max, finite } = this.counter.add(tensor);
-    if (!finite) {
-      throw new DiagnosticError({
-        code: 'calibrate/not-finite',
-        message: `"${this.name}" takes NaN or infinity on sample ${sample}`,
-        help: 'Look at that sample; 8 bits cannot hold such a value',
-      });
-    }
+    if (!finite) throw nonFiniteError(this.name, undefined, sample);
     if (min > max) return;
     this.min = Math.min(this.min, min);
     this.max = Math.max(this.max, max);
