@@ -9,8 +9,8 @@ import type { OpenSourceOptions, SourceSpec } from './calibrate/sources/open_sou
 import type { Statistics } from './calibrate/statistics.js';
 import { mergeStatisticsFiles, type SavedStatistics, type Shard } from './calibrate/statistics_file.js';
 import { placeInt8, prepareInt8 } from './int8/prepare_int8.js';
+import { requestedScheme, type SchemeRequest } from './int8/requested_scheme.js';
 import { cloneModel } from './ir/clone.js';
-import { DiagnosticError } from './ir/diagnostic.js';
 import type { Model } from './ir/graph.js';
 import { loadModel } from './ir/onnx/files.js';
 import { type PipelineStep, runPipeline } from './passes/pipeline.js';
@@ -18,11 +18,11 @@ import { standardPipeline } from './passes/pipelines.js';
 import { valuesToObserve } from './passes/quantize/insert_qdq.js';
 import type { Ranges } from './passes/quantize/ranges.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
-import { int8Scheme, type QuantizationScheme, type TargetProfile } from './passes/target_profile.js';
+import type { QuantizationScheme, TargetProfile } from './passes/target_profile.js';
 import type { Progress } from './progress.js';
 
 /** Whose activations: what is observed, and how ranges are made of it, follows from them. */
-export type CalibrationTarget = {
+export type CalibrationTarget = Pick<SchemeRequest, 'precision' | 'force'> & {
   /** Default `ort-cpu`. */
   readonly target?: string | TargetProfile;
   /** Kind of processor that int8 is laid out for; that of this machine unless told. */
@@ -53,7 +53,7 @@ export async function calibrateModel(options: CalibrateModelOptions): Promise<Sa
     await runPipeline(model, steps, { target, evaluate: ortEvaluator(), onPass: onProgress?.pass });
   };
   await run(standardPipeline);
-  await prepareInt8(model, scheme, run);
+  await prepareInt8(model, scheme, target, run, options.quantization);
   const placement = placeInt8(model, scheme, options.quantization);
   const values = valuesToObserve(placement);
   onProgress?.stage?.('calibrating');
@@ -91,11 +91,5 @@ export function mergeShards(files: readonly string[]): Statistics {
 
 function schemeOf(options: CalibrationTarget): { target: TargetProfile; scheme: QuantizationScheme } {
   const target = typeof options.target === 'object' ? options.target : findTarget(options.target ?? 'ort-cpu');
-  const scheme = int8Scheme(target, options.cpu ?? hostCpu().kind);
-  if (scheme !== undefined) return { target, scheme };
-  throw new DiagnosticError({
-    code: 'usage/precision-not-offered',
-    message: `${target.name} is not given int8`,
-    help: target.int8Refusal ?? `It takes ${target.precisions.join(', ')}`,
-  });
+  return { target, scheme: requestedScheme(target, options.cpu ?? hostCpu().kind, options) };
 }

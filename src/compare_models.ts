@@ -11,7 +11,7 @@ import { loadModel } from './ir/onnx/files.js';
 export async function compareModels(
   reference: string | Model,
   candidate: string | Model,
-  options: CheckOptions & { readonly precision?: 'fp32' | 'int8' | 'int8-weights' | 'int4' } = {},
+  options: CheckOptions & { readonly precision?: 'fp32' | 'int8' | 'fp8' | 'int8-weights' | 'int4' } = {},
 ): Promise<Check> {
   const [original, other] = [reference, candidate].map((each) => (typeof each === 'string' ? loadModel(each) : each));
   return checkModel(original!, other!, options.precision ?? apparentPrecision(other!), ortRunner(), options);

@@ -44,6 +44,7 @@ const reading = {
 /** A name, or a predicate in a configuration that is code. */
 const selector = z.union([z.string(), z.custom<object>((value) => typeof value === 'function')]);
 
+const calibrator = z.union([z.enum(calibratorNames), z.custom<object>((value) => typeof value === 'function')]);
 /** A name, or in a configuration that is code a function, or a name with a function that scores all answers together. */
 const metric = z.union([
   z.enum(['top1', 'top5']),
@@ -60,19 +61,21 @@ const metric = z.union([
 
 const schema = z.strictObject({
   target: z.string().optional(),
-  precision: z.enum(['fp32', 'int8']).optional(),
+  precision: z.enum(['fp32', 'int8', 'fp8']).optional(),
+  force: z.boolean().optional(),
   cpu: z.string().optional(),
   calibration: z
     .strictObject({
       ...reading,
       ranges: data.optional(),
-      calibrator: z.enum(calibratorNames).optional(),
+      calibrator: calibrator.optional(),
       percentile: z.number().optional(),
     })
     .optional(),
   quantization: z
     .strictObject({
       format: z.enum(['qdq', 'qoperator']).optional(),
+      activationBits: z.union([z.literal(8), z.literal(16)]).optional(),
       include: z.array(selector).optional(),
       exclude: z.array(selector).optional(),
       minSqnr: z.number().optional(),
@@ -87,7 +90,9 @@ const schema = z.strictObject({
           z.strictObject({
             match: selector,
             range: z.strictObject({ min: z.number(), max: z.number() }).optional(),
+            dtype: z.enum(['uint8', 'int8', 'uint16', 'int16', 'float8e4m3fn']).optional(),
             skip: z.boolean().optional(),
+            calibrator: calibrator.optional(),
           }),
         )
         .optional(),

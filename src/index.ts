@@ -7,10 +7,17 @@ export {
 } from './analyze_sensitivity.js';
 export { findTarget, targets } from './backends/target.js';
 export type { CalibrationOptions } from './calibrate/calibrate.js';
-export type { CalibratorName } from './calibrate/calibrators/calibrator.js';
+export type {
+  ActivationScheme,
+  Calibrator,
+  CalibratorChoice,
+  CalibratorName,
+} from './calibrate/calibrators/calibrator.js';
+export { type BinnedValues, binnedValues, type Histogram } from './calibrate/histogram.js';
+export { expectedSquaredError } from './calibrate/quantization_error.js';
 export type { Labels } from './calibrate/sources/label_file.js';
 export type { Feeds, Sample, SampleSource } from './calibrate/sources/source.js';
-export type { Statistics } from './calibrate/statistics.js';
+export { type Statistics, sumUnit, type TensorStatistics } from './calibrate/statistics.js';
 export { type CalibrateModelOptions, calibrateModel, rangesFromStatistics } from './calibrate_model.js';
 export { compareModels } from './compare_models.js';
 export { type Config, defineConfig } from './config.js';
@@ -25,6 +32,7 @@ export { type ExplainOptions, type Explanation, explain, type Rule, rules } from
 export { type InferTypesOptions, type InferTypesResult, inferTypes } from './infer_types.js';
 export type { FloatSearch, FloatSearchStep } from './int8/float_search.js';
 export type { QuantizationOptions } from './int8/quantize_int8.js';
+export type { CalibratorOverride } from './int8/tensor_calibrators.js';
 export { type Diagnostic, DiagnosticError, formatDiagnostic, InvariantError } from './ir/diagnostic.js';
 export { Editor } from './ir/editor.js';
 export type { Graph, Model, ModelFunction, Node, OutputSlot, Use, Value } from './ir/graph.js';
@@ -43,6 +51,7 @@ export { type PipelineStep, runPipeline } from './passes/pipeline.js';
 export { simplifyPipeline } from './passes/pipelines.js';
 export { qdqToQoperator } from './passes/quantize/qoperator/qdq_to_qoperator.js';
 export { qoperatorToQdq } from './passes/quantize/qoperator/qoperator_to_qdq.js';
+export type { Range, Ranges } from './passes/quantize/ranges.js';
 export type { NodeSelector, PlacementOptions, TensorOverride, TensorSelector } from './passes/quantize/selection.js';
 export { rewritePass } from './passes/rewrite/driver.js';
 export { any, constant, op, optional } from './passes/rewrite/pattern.js';

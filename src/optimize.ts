@@ -1,10 +1,12 @@
 import path from 'node:path';
+import { hostCpu } from './backends/ort/host.js';
 import { ortEvaluator, ortRunner } from './backends/ort/run.js';
 import { findTarget } from './backends/target.js';
 import type { CalibrationOptions } from './calibrate/calibrate.js';
 import { type Check, type CheckOptions, checkDiagnostics, checkModel } from './evaluate/check.js';
 import { type ModelSummary, modelFileBytes, summarizeModel } from './evaluate/summary.js';
 import { type QuantizationOptions, type QuantizationReport, quantizeInt8 } from './int8/quantize_int8.js';
+import { forcedDiagnostics, requestedScheme } from './int8/requested_scheme.js';
 import { cloneModel } from './ir/clone.js';
 import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';
 import type { Model } from './ir/graph.js';
@@ -22,7 +24,9 @@ export type OptimizeOptions = {
   /** Default `ort-cpu`. */
   readonly target?: string | TargetProfile;
   /** Default `fp32`. */
-  readonly precision?: 'fp32' | 'int8';
+  readonly precision?: 'fp32' | 'int8' | 'fp8';
+  /** int8 also where the target gains nothing by it, to see what it answers. */
+  readonly force?: boolean;
   /** Instead of the pipeline that simplifies. */
   readonly pipeline?: readonly PipelineStep[];
   /** Kind of processor that int8 is laid out for; that of this machine unless told. */
@@ -63,7 +67,7 @@ export type OptimizeResult = {
 export async function optimize(options: OptimizeOptions): Promise<OptimizeResult> {
   const { precision = 'fp32', onProgress } = options;
   const target = typeof options.target === 'object' ? options.target : findTarget(options.target ?? 'ort-cpu');
-  requirePrecision(target, precision, options.quantization);
+  const forced = requirePrecision(target, options);
   requireFormat(target, options);
   const original = typeof options.model === 'string' ? loadModel(options.model) : options.model;
   const model = cloneModel(original);
@@ -75,8 +79,9 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   };
   await run(options.pipeline ?? standardPipeline);
   const { cpu, calibration } = options;
-  const request = { model, target, cpu, calibration, quantization: options.quantization, onProgress, run };
-  const quantization = precision === 'int8' ? await quantizeInt8(request) : undefined;
+  const { force } = options;
+  const request = { model, target, cpu, calibration, quantization: options.quantization, force, onProgress, run };
+  const quantization = precision === 'fp32' ? undefined : await quantizeInt8({ ...request, precision });
   if (options.pipeline === undefined) await run(ownOperatorsPipeline);
   const staging = options.output === undefined ? undefined : openStaging(options.output);
   try {
@@ -98,7 +103,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
         typeof options.model === 'string' && {
           bytes: { before: modelFileBytes(original, options.model), after: files.bytes },
         }),
-      diagnostics: [...reports.flatMap(({ diagnostics }) => diagnostics), ...checkDiagnostics(check)],
+      diagnostics: [...forced, ...reports.flatMap(({ diagnostics }) => diagnostics), ...checkDiagnostics(check)],
     };
   } finally {
     staging?.close();
@@ -112,7 +117,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
 async function prove(
   original: Model,
   result: Model,
-  precision: 'fp32' | 'int8',
+  precision: 'fp32' | 'int8' | 'fp8',
   { check = {}, calibration, quantization, onProgress }: OptimizeOptions,
   searched: number | undefined,
 ): Promise<Check> {
@@ -126,24 +131,21 @@ async function prove(
   return checkModel(original, result, precision, ortRunner({ worker: onProgress !== undefined }), settings);
 }
 
-function requirePrecision(
-  target: TargetProfile,
-  precision: 'fp32' | 'int8',
-  quantization: QuantizationOptions | undefined,
-): void {
-  if (precision !== 'int8' && quantization?.maxDrop !== undefined) {
+/** What is to be said about a precision that was insisted on. */
+function requirePrecision(target: TargetProfile, options: OptimizeOptions): Diagnostic[] {
+  const { precision = 'fp32', force, quantization } = options;
+  if (precision === 'fp32' && quantization?.maxDrop !== undefined) {
     throw new DiagnosticError({
       code: 'usage/conflicting-options',
       message: `a largest drop (--max-drop) means nothing with ${precision}`,
       help: 'It says which layers stay in float where others run on 8 bits: give --precision int8',
     });
   }
-  if (target.precisions.includes(precision)) return;
-  throw new DiagnosticError({
-    code: 'usage/precision-not-offered',
-    message: `${target.name} is not given ${precision}`,
-    help: target.int8Refusal ?? `It takes ${target.precisions.join(', ')}`,
-  });
+  if (precision === 'fp32') return [];
+  const cpu = options.cpu ?? hostCpu().kind;
+  const request = { precision, force, activationBits: quantization?.activationBits };
+  requestedScheme(target, cpu, request);
+  return forcedDiagnostics(target, cpu, request);
 }
 
 function requireFormat(target: TargetProfile, { precision, quantization }: OptimizeOptions): void {

@@ -25,7 +25,7 @@ import {
 import type { NodeSelector } from './passes/quantize/selection.js';
 import { eliminateDeadNodes } from './passes/simplify/eliminate_dead_nodes.js';
 import { eliminateUnusedInitializers } from './passes/simplify/eliminate_unused_initializers.js';
-import { int8Scheme, type TargetProfile } from './passes/target_profile.js';
+import { int8Scheme, type TargetProfile, type WeightOnlyScheme } from './passes/target_profile.js';
 
 /** Weights in blocks of 4 or 8 bits that share a scale, beside float activations. */
 export type BlocksScheme = {
@@ -44,6 +44,8 @@ export type BlocksScheme = {
   readonly symmetric?: boolean;
   /** Whether scales reach to the ends of each block, or are those of the least squared error. Default `range`. */
   readonly scales?: 'range' | 'mse';
+  /** The target's own product with packed weights where it has one, or DequantizeLinear of the standard. Default `own`. */
+  readonly form?: 'own' | 'standard';
   /** Of MatMulNBits: 0 as it comes, 1 float32, 4 int8 activations. Default: what the target's kernels are made for. */
   readonly accuracyLevel?: 0 | 1 | 4;
   /** Tables that Gather picks rows from as well. */
@@ -188,13 +190,13 @@ function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Setti
 function weightLimit(target: TargetProfile, { cpu, dtype }: Settings): 127 | 64 {
   const here = hostCpu().kind;
   const runsHere = dtype === undefined && target.int8[here] !== undefined;
-  return int8Scheme(ortCpu, cpu ?? (runsHere ? here : 'default'))?.weight.limit ?? 64;
+  return int8Scheme(ortCpu, cpu ?? (runsHere ? here : 'default'))?.weight.limit === 127 ? 127 : 64;
 }
 
 function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Settings) {
   const { bits = 4, blockSize = 32, method = 'round', symmetric = method !== 'hqq', scales = 'range' } = scheme;
   const { embeddings = false } = scheme;
-  const form = target.weightOnly;
+  const form = scheme.form === 'standard' ? standardForm(target.weightOnly) : target.weightOnly;
   const accuracyLevel = scheme.accuracyLevel ?? form?.accuracyLevels?.[bits] ?? 0;
   requireBlockSize(blockSize);
   if (form === undefined || !form.bits.includes(bits)) throw notTaken(target, `weights in blocks of ${bits} bits`);
@@ -208,6 +210,9 @@ function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Setti
   const pass = weightsPass({ ...options, ...(moments && { moments }) }, form);
   return { pass, ...(form.form === 'DequantizeLinear' && { opset: blockedOpset }) };
 }
+
+const standardForm = (own: WeightOnlyScheme | undefined): WeightOnlyScheme | undefined =>
+  own && { form: 'DequantizeLinear', bits: own.bits, zeroPoints: own.zeroPoints, negativeScales: false };
 
 function momentsObserver({ calibration = {}, onProgress }: Settings): MomentsObserver {
   const { data, limit, ...reading } = calibration;

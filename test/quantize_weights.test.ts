@@ -44,6 +44,13 @@ describe('quantizeWeights', () => {
     ['8 bits', { kind: 'blocks', bits: 8 }, 'MatMulNBits', 'int8-weights', 'ort-cpu'],
     ['standard 4 bits', { kind: 'blocks' }, 'DequantizeLinear', 'int4', 'portable'],
     ['standard 8 bits', { kind: 'blocks', bits: 8 }, 'DequantizeLinear', 'int8-weights', 'portable'],
+    [
+      '4 bits of the standard',
+      { kind: 'blocks', form: 'standard', symmetric: false },
+      'DequantizeLinear',
+      'int4',
+      'ort-cpu',
+    ],
     ['TensorRT 4 bits', { kind: 'blocks', blockSize: 64 }, 'DequantizeLinear', 'int4', 'tensorrt@10'],
     ['dynamic', { kind: 'dynamic' }, 'DynamicQuantizeMatMul', 'int8', 'ort-cpu'],
     ['standard dynamic', { kind: 'dynamic', weights: 'uint8' }, 'MatMulInteger', 'int8', 'portable'],

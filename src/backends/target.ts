@@ -7,6 +7,7 @@ import { tensorrt10, tensorrt11, tensorrt86 } from './tensorrt/target.js';
 /** Symmetric int8 that any runtime of standard Q/DQ pairs reads. */
 const standard: QuantizationScheme = {
   activation: { dtype: 'int8', symmetric: true },
+  activationTypes: ['int8'],
   weight: { dtype: 'int8', perChannel: true, limit: 127 },
   bias: 'float',
   leaves: { depthwise: false, first: false, shorterSums: 0, fewerOutputs: 0 },

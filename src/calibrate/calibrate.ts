@@ -1,9 +1,9 @@
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Model, Value } from '../ir/graph.js';
 import type { Ranges } from '../passes/quantize/ranges.js';
-import type { ActivationScheme, CalibratorName } from './calibrators/calibrator.js';
-import { deriveRanges } from './derive_ranges.js';
-import { type ExtremesCalibrator, type Observation, observeRanges } from './observe_ranges.js';
+import type { ActivationScheme, CalibratorChoice } from './calibrators/calibrator.js';
+import { type DeriveOptions, deriveRanges } from './derive_ranges.js';
+import { type Observation, observeRanges } from './observe_ranges.js';
 import { observeStatistics } from './observe_statistics.js';
 import { loadRanges } from './ranges_file.js';
 import type { ModelRunner } from './runner.js';
@@ -15,8 +15,8 @@ export type CalibrationOptions = OpenSourceOptions & {
   readonly data?: SourceSpec;
   /** Ranges known already: a file that was saved, or a map. Data is not read then. */
   readonly ranges?: string | Ranges;
-  /** How a range comes from the samples; default `minmax`. */
-  readonly calibrator?: CalibratorName;
+  /** How a range comes from the samples, by name or as a function of one's own; default `minmax`. */
+  readonly calibrator?: CalibratorChoice;
   /** What the calibrator `percentile` keeps, in percent; default 99.99. */
   readonly percentile?: number;
   /** Stop after this many samples. */
@@ -33,14 +33,15 @@ export async function calibrate(
   values: readonly Value[],
   runner: ModelRunner,
   activation: ActivationScheme,
-  options: CalibrationOptions,
+  options: CalibrationOptions & Pick<DeriveOptions, 'calibrators' | 'activations'>,
 ): Promise<Observation> {
-  const { data, ranges, calibrator = 'minmax' } = options;
+  const { data, ranges, calibrator = 'minmax', calibrators = new Map() } = options;
   if (typeof ranges === 'string') return loadRanges(ranges);
   if (ranges !== undefined) return { ranges, samples: 0 };
   const source = await openCalibrationData(model, data, options);
-  if (!countsElements(calibrator)) {
-    return observeRanges(model, values, source, runner, { ...options, calibrator });
+  if (calibrators.size === 0 && !countsElements(calibrator)) {
+    const extremes = calibrator === 'minmax' ? calibrator : 'average';
+    return observeRanges(model, values, source, runner, { ...options, calibrator: extremes });
   }
   const statistics = await observeStatistics(model, values, source, runner, options);
   requireSamples(statistics.samples, values.length);
@@ -48,8 +49,8 @@ export async function calibrate(
 }
 
 /** Whether a calibrator looks at every element; the others leave it to the runtime to find extremes. */
-export const countsElements = (calibrator: CalibratorName): calibrator is Exclude<CalibratorName, ExtremesCalibrator> =>
-  calibrator !== 'minmax' && calibrator !== 'average';
+export const countsElements = (calibrator: CalibratorChoice): boolean =>
+  calibrator !== 'minmax' && calibrator !== 'average' && calibrator !== 'moving-average';
 
 /** @throws DiagnosticError `quantize/no-calibration-data`, `data/…`. */
 export async function openCalibrationData(

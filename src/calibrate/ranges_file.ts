@@ -43,5 +43,7 @@ export function loadRanges(file: string): SavedRanges {
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) throw fail(z.prettifyError(parsed.error).replaceAll('\n', '; '));
+  const wrong = Object.entries(parsed.data.ranges).find(([, { min, max }]) => min > max);
+  if (wrong !== undefined) throw fail(`the range [${wrong[1].min}, ${wrong[1].max}] of "${wrong[0]}"`);
   return { samples: parsed.data.samples, ranges: new Map(Object.entries(parsed.data.ranges)) };
 }

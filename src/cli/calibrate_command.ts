@@ -11,6 +11,7 @@ type Flags = DataFlags & {
   readonly percentile?: number;
   readonly target?: string;
   readonly cpu?: string;
+  readonly precision?: 'int8' | 'fp8';
   readonly exclude?: string[];
   readonly shard?: Shard;
   readonly merge?: string[];
@@ -31,6 +32,7 @@ export const calibrateCommand = (): Command =>
       )
       .option('--percentile <percent>', 'what --calibrator percentile keeps (default: 99.99)', parseNumber)
       .option('--target <name>', 'whose int8 the ranges are for (default: ort-cpu)')
+      .addOption(new Option('--precision <name>', 'what the ranges are for (default: int8)').choices(['int8', 'fp8']))
       .option('--cpu <kind>', 'processor that int8 is laid out for (default: this one)')
       .option('--exclude <pattern...>', 'nodes to leave in float, as for optimize')
       .option('--shard <i/n>', 'every n-th sample from the i-th on; writes statistics to be merged', parseShard)

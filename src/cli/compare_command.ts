@@ -5,7 +5,7 @@ import { addDataOptions, type DataFlags, openOptions, parseCount } from './data_
 type Flags = DataFlags & {
   readonly data?: string;
   readonly limit?: number;
-  readonly precision?: 'fp32' | 'int8' | 'int8-weights' | 'int4';
+  readonly precision?: 'fp32' | 'int8' | 'fp8' | 'int8-weights' | 'int4';
   readonly json?: boolean;
   readonly quiet?: boolean;
 };

@@ -10,7 +10,8 @@ type Flags = DataFlags &
   SearchFlags &
   RunFlags & {
     readonly target?: string;
-    readonly precision?: 'fp32' | 'int8';
+    readonly precision?: 'fp32' | 'int8' | 'fp8';
+    readonly force?: boolean;
     readonly cpu?: string;
     readonly calibrationData?: string;
     readonly calibrationLimit?: number;
@@ -22,6 +23,7 @@ type Flags = DataFlags &
     readonly floatTensor?: string[];
     readonly tensorRange?: TensorOverride[];
     readonly format?: 'qdq' | 'qoperator';
+    readonly activationBits?: '8' | '16';
     readonly checkData?: string;
     readonly minSqnr?: number;
   };
@@ -37,7 +39,8 @@ export const optimizeCommand = (): Command =>
             '--target <name>',
             'portable, ort-cpu, ort-cuda, tensorrt@8.6, tensorrt@10 or tensorrt@11 (default: ort-cpu)',
           )
-          .addOption(new Option('--precision <name>', 'of the result (default: fp32)').choices(['fp32', 'int8']))
+          .addOption(new Option('--precision <name>', 'of the result (default: fp32)').choices(['fp32', 'int8', 'fp8']))
+          .option('--force', 'int8 also where the target gains nothing by it, to compare answers')
           .addOption(
             new Option('--cpu <kind>', 'processor that int8 is laid out for (default: this one)').choices([
               'avx2',
@@ -53,9 +56,10 @@ export const optimizeCommand = (): Command =>
           )
           .option('--calibration-limit <count>', 'samples to calibrate on at most', parsePositive)
           .addOption(
-            new Option('--calibrator <name>', 'how ranges come from samples (default: minmax)').choices(
-              calibratorNames,
-            ),
+            new Option(
+              '--calibrator <name>',
+              'how ranges come from samples (default: minmax); moving-average: average',
+            ).choices(calibratorNames),
           )
           .option('--percentile <percent>', 'what --calibrator percentile keeps (default: 99.99)', parseNumber)
           .option('--ranges <file>', 'activation ranges saved before, or a TensorRT calibration cache, instead of data')
@@ -69,6 +73,12 @@ export const optimizeCommand = (): Command =>
               'qdq',
               'qoperator',
             ]),
+          )
+          .addOption(
+            new Option(
+              '--activation-bits <count>',
+              '16 where the target takes them: truer, not faster (default: 8)',
+            ).choices(['8', '16']),
           )
           .option('--check-data <path>', 'samples to compare on (default: the calibration data, or random ones)')
           .option(
@@ -143,12 +153,14 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(flags.exclude && { exclude: flags.exclude }),
     ...(tensors.length > 0 && { tensors }),
     ...(flags.format && { format: flags.format }),
+    ...(flags.activationBits && { activationBits: flags.activationBits === '16' ? (16 as const) : (8 as const) }),
     ...(flags.precision !== 'fp32' && flags.minSqnr !== undefined && { minSqnr: flags.minSqnr }),
     ...searchOptions(flags),
   };
   return {
     ...(flags.target !== undefined && { target: flags.target }),
     ...(flags.precision && { precision: flags.precision }),
+    ...(flags.force && { force: true }),
     ...(flags.cpu !== undefined && { cpu: flags.cpu }),
     ...(Object.keys(calibration).length > 0 && { calibration }),
     ...(Object.keys(quantization).length > 0 && { quantization }),

@@ -72,7 +72,7 @@ export const quantizeCommand = (): Command =>
           .option('--asymmetric', 'a zero point for each block')
           .addOption(choice('--weight-scales <name>', 'to the ends, or of the least squared error', ['range', 'mse']))
           .addOption(choice('--accuracy-level <n>', 'of MatMulNBits; 4: int8 activations, faster', ['0', '1', '4']))
-          .option('--standard', "--dynamic in operators of the standard, not the target's own")
+          .option('--standard', "operators of the standard, not the target's own")
           .option('--embeddings', 'tables that Gather picks rows from as well')
           .option('--convolutions', '--dynamic for convolutions as well')
           .option('--exclude <pattern...>', 'nodes to leave in float, by name; * stands for any characters')
@@ -160,6 +160,7 @@ async function choose(flags: Flags): Promise<Choice> {
       ...shared,
       ...(method && { method }),
       ...(asymmetric && { symmetric: false }),
+      ...(flags.standard && { form: 'standard' as const }),
       ...(accuracyLevel && { accuracyLevel: Number(accuracyLevel) as 0 | 1 | 4 }),
     },
   };
@@ -174,7 +175,7 @@ const belongsTo: readonly (readonly [keyof Flags, readonly string[]])[] = [
   ['asymmetric', ['weights']],
   ['weightScales', ['weights', 'dynamic']],
   ['accuracyLevel', ['weights']],
-  ['standard', ['dynamic']],
+  ['standard', ['weights', 'dynamic']],
   ['embeddings', ['weights', 'dynamic']],
   ['convolutions', ['dynamic']],
   ['output', ['dtype', 'weights', 'dynamic', 'bnb4']],

@@ -49,6 +49,7 @@ async function statisticsOf(
       ...(exclude && { quantization: { exclude } }),
       ...(flags.target !== undefined && { target: flags.target }),
       ...(flags.cpu !== undefined && { cpu: flags.cpu }),
+      ...(flags.precision && { precision: flags.precision }),
       onProgress: bar,
       onDiagnostic: (diagnostic) => {
         if (!flags.quiet) process.stderr.write(`${diagnostic.severity} ${formatDiagnostic(diagnostic)}\n`);

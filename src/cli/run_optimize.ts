@@ -144,9 +144,9 @@ function ruleTable(passes: OptimizeResult['passes']): string[] {
 }
 
 function quantizationText(report: NonNullable<OptimizeResult['quantization']>, all: boolean): string {
-  const { cpu, eightBit, floats, samples, search } = report;
+  const { precision, cpu, eightBit, floats, samples, search } = report;
   const lines = [
-    `int8 for ${cpu}: ${eightBit} nodes on 8 bits, ${floats.length} left in float, calibrated on ${samples} samples`,
+    `${precision === 'int8' ? `int8 for ${cpu}` : precision}: ${eightBit} nodes on 8 bits, ${floats.length} left in float, calibrated on ${samples} samples`,
   ];
   const searched = search === undefined ? [] : searchLines(search, all);
   return [...lines, ...floatLines(floats, all), ...searched].join('\n');

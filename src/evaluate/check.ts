@@ -120,12 +120,14 @@ export function apparentPrecision(model: Model): keyof typeof tolerances {
   for (const graph of modelGraphs(model)) {
     for (const node of graph.nodes) {
       if (hasFourBits(node)) return 'int4';
-      if (quantizing.has(node.opType)) found = 'int8';
+      if (quantizing.has(node.opType)) found = found === 'int8' || !isFloat8(node) ? 'int8' : 'fp8';
       else if (found === 'fp32' && dequantizing.has(node.opType)) found = 'int8-weights';
     }
   }
   return found;
 }
+
+const isFloat8 = (node: Node): boolean => constantTensor(node.inputs[2])?.dtype.startsWith('float8') === true;
 
 const quantizing: ReadonlySet<string> = new Set([
   'QuantizeLinear',

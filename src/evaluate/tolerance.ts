@@ -14,12 +14,13 @@ export type Tolerance = {
 /**
  * What follows from a precision. fp32: sums regrouped over deep networks, 1e-4 of the output's peak. int8: 8-bit
  * networks keep 10 to 40 dB; under 8 dB an answer is no longer the same answer. Integer outputs such as a class index
- * may flip where two scores are close. int4: weights in 4 bits, each about 20 dB true, of which deep networks keep
+ * may flip where two scores are close. fp8: with three bits of mantissa no truer than int8, but no range ends it. int4: weights in 4 bits, each about 20 dB true, of which deep networks keep
  * less. int8-weights: weights in 8 bits, about 45 dB true, beside float activations.
  */
 export const tolerances = {
   fp32: { absolute: 1e-5, relative: 1e-3, minSqnr: 50, discrete: 0.001 },
   int8: { absolute: Number.POSITIVE_INFINITY, relative: 0, minSqnr: 8, minCosine: 0.9, discrete: 0.2 },
+  fp8: { absolute: Number.POSITIVE_INFINITY, relative: 0, minSqnr: 8, minCosine: 0.9, discrete: 0.2 },
   int4: { absolute: Number.POSITIVE_INFINITY, relative: 0, minSqnr: 6, minCosine: 0.87, discrete: 0.3 },
   'int8-weights': { absolute: Number.POSITIVE_INFINITY, relative: 0, minSqnr: 20, minCosine: 0.99, discrete: 0.1 },
 } as const satisfies Record<string, Tolerance>;

@@ -1,32 +1,40 @@
 import { hostCpu } from '../backends/ort/host.js';
 import { ortRunner } from '../backends/ort/run.js';
 import { type CalibrationOptions, calibrate, countsElements } from '../calibrate/calibrate.js';
-import type { Model } from '../ir/graph.js';
+import { DiagnosticError } from '../ir/diagnostic.js';
+import type { Model, Value } from '../ir/graph.js';
 import type { PipelineStep } from '../passes/pipeline.js';
 import { afterQuantizationPipeline, integerOperatorsPipeline } from '../passes/pipelines.js';
-import { insertQdq, rangesOfPlaced, valuesToObserve } from '../passes/quantize/insert_qdq.js';
+import { activationsOf, insertQdq, rangesOfPlaced, valuesToObserve } from '../passes/quantize/insert_qdq.js';
 import { reportBrokenRules } from '../passes/quantize/lint/apply_mends.js';
 import type { Placement } from '../passes/quantize/placement.js';
 import type { Range, Ranges } from '../passes/quantize/ranges.js';
-import type { PlacementOptions } from '../passes/quantize/selection.js';
-import { int8Scheme, type QuantizationScheme, type TargetProfile } from '../passes/target_profile.js';
+import type { PlacementOptions, TensorOverride } from '../passes/quantize/selection.js';
+import { finiteWeights } from '../passes/quantize/weight_layer.js';
+import type { QuantizationScheme, TargetProfile } from '../passes/target_profile.js';
 import type { Progress } from '../progress.js';
 import { type AccuracyBar, type FloatSearch, searchFloats } from './float_search.js';
 import { withFloats } from './int8_candidate.js';
 import { placeInt8, prepareInt8 } from './prepare_int8.js';
+import { requestedScheme, type SchemeRequest } from './requested_scheme.js';
+import { type CalibratorOverride, tensorCalibrators } from './tensor_calibrators.js';
 
 /** How int8 is written. */
-export type QuantizationOptions = PlacementOptions &
+export type QuantizationOptions = Omit<PlacementOptions, 'tensors'> &
   AccuracyBar & {
+    readonly tensors?: readonly (TensorOverride & CalibratorOverride)[];
     /**
      * `qdq` (default): operators on floats between QuantizeLinear and DequantizeLinear. `qoperator`: operators on
      * integers, where the target runs them.
      */
     readonly format?: 'qdq' | 'qoperator';
+    /** Of activations; 16 where the target takes them. Default 8. */
+    readonly activationBits?: 8 | 16;
   };
 
 /** What became of the int8 request. */
 export type QuantizationReport = {
+  readonly precision: 'int8' | 'fp8';
   readonly cpu: string;
   readonly eightBit: number;
   readonly floats: readonly { readonly node: string; readonly reason: string }[];
@@ -37,7 +45,7 @@ export type QuantizationReport = {
   readonly search?: FloatSearch;
 };
 
-export type Int8Request = {
+export type Int8Request = Pick<SchemeRequest, 'precision' | 'force'> & {
   /** Simplified already; changed in place. */
   readonly model: Model;
   readonly target: TargetProfile;
@@ -79,6 +87,7 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
   if (placement.existing.size > 0) await run([{ pass: reportBrokenRules(scheme), reason: 'pairs stay as they came' }]);
   if (quantization?.format === 'qoperator') await run(integerOperatorsPipeline);
   return {
+    precision: request.precision ?? 'int8',
     cpu: plan.cpu,
     eightBit: placement.computes.length + placement.carries.length,
     floats: placement.floats.map(({ node, reason }) => ({ node: node.name || node.opType, reason })),
@@ -88,22 +97,32 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
   };
 }
 
+/** @throws DiagnosticError as `quantizeInt8`; `calibrate/no-elements`, `quantize/weights-not-finite` among them. */
 export async function planInt8(request: Int8Request): Promise<Int8Plan> {
   const { model, target, run, quantization, calibration = {}, onProgress } = request;
   const { cpu = hostCpu().kind } = request;
-  const scheme = int8Scheme(target, cpu)!;
-  await prepareInt8(model, scheme, run);
+  const scheme = requestedScheme(target, cpu, { ...request, activationBits: quantization?.activationBits });
+  await prepareInt8(model, scheme, target, run, quantization);
   const placement = placeInt8(model, scheme, quantization);
+  requireFiniteLayers(placement);
   onProgress?.stage?.('calibrating');
   // In a thread of its own the model runs on while its activations are counted.
-  const counts = countsElements(calibration.calibrator ?? 'minmax');
+  const calibrators = tensorCalibrators(model, quantization?.tensors ?? []);
+  const counts = calibrators.size > 0 || countsElements(calibration.calibrator ?? 'minmax');
   const runner = ortRunner({ worker: counts || onProgress !== undefined });
   const values = valuesToObserve(placement);
   // A model whose pairs are complete needs no data.
   const observed =
     values.length === 0
       ? { ranges: new Map<string, Range>(), samples: 0 }
-      : await calibrate(model, values, runner, scheme.activation, { ...calibration, onSample: onProgress?.sample });
+      : await calibrate(model, values, runner, scheme.activation, {
+          ...calibration,
+          calibrators,
+          activations: activationsOf(placement, scheme),
+          onSample: onProgress?.sample,
+        });
+  // Ranges that are given may be another model's; that is said where one is missing.
+  if (calibration.ranges === undefined) requireElements(values, observed.ranges);
   return {
     ...request,
     cpu,
@@ -113,4 +132,24 @@ export async function planInt8(request: Int8Request): Promise<Int8Plan> {
     observed: observed.ranges,
     ranges: rangesOfPlaced(placement, observed.ranges),
   };
+}
+
+/** Before samples are run, which takes its time. */
+function requireFiniteLayers({ computes }: Placement): void {
+  for (const { node, weight, bias, isQuantized } of computes) {
+    if (isQuantized) continue;
+    finiteWeights(node, weight);
+    if (bias !== null) finiteWeights(node, bias);
+  }
+}
+
+/** What was empty in every sample has no range. */
+function requireElements(values: readonly Value[], observed: Ranges): void {
+  const empty = values.find(({ name }) => !observed.has(name));
+  if (empty === undefined) return;
+  throw new DiagnosticError({
+    code: 'calibrate/no-elements',
+    message: `"${empty.name}" had no elements in any sample`,
+    help: 'Give samples in which it has some, or leave it in float with --float-tensor',
+  });
 }

@@ -41,17 +41,32 @@ export type QuantizedRole =
 
 /** Layers below these sizes have no 8-bit kernels that win; they stay in float always. */
 export type SmallestLayers = {
-  /** A convolution has as many channels on both sides, unless both divide by `multiple`. */
-  readonly conv: { readonly channels: number; readonly multiple: number };
+  /**
+   * A convolution has as many channels on both sides, unless both divide by `multiple`; they leave the same rest by
+   * `alignment`, and a filter covers at most `places` of one channel, where those are told.
+   */
+  readonly conv: {
+    readonly channels: number;
+    readonly multiple: number;
+    readonly alignment?: number;
+    readonly places?: number;
+  };
   /** Rows of the left operand (M), columns of the right one (N), products a sum (K). */
   readonly matrix: { readonly rows: number; readonly columns: number; readonly sums: number };
 };
 
+/** Types that activations are quantized to. */
+export type QuantizedType = 'uint8' | 'int8' | 'uint16' | 'int16' | 'float8e4m3fn';
+
 /** How a target wants 8-bit tensors. */
 export type QuantizationScheme = {
-  readonly activation: { readonly dtype: 'uint8' | 'int8'; readonly symmetric: boolean };
+  readonly activation: { readonly dtype: QuantizedType; readonly symmetric: boolean };
+  /** Types that it takes for activations where somebody asks, `activation.dtype` among them. */
+  readonly activationTypes: readonly QuantizedType[];
   /** Always symmetric. `limit`: the largest magnitude, 64 where full range saturates the kernels' partial sums. */
-  readonly weight: { readonly dtype: 'int8'; readonly perChannel: boolean; readonly limit: 127 | 64 };
+  readonly weight:
+    | { readonly dtype: 'int8'; readonly perChannel: boolean; readonly limit: 127 | 64 }
+    | { readonly dtype: 'float8e4m3fn'; readonly perChannel: boolean; readonly limit: 448 };
   /** `int32`: scale s_x·s_w, zero point 0; `float`: left as it is. */
   readonly bias: 'int32' | 'float';
   /**
@@ -141,6 +156,10 @@ export type TargetProfile = {
   readonly dynamicInt8?: 'DynamicQuantizeMatMul' | 'MatMulInteger';
   /** Why int8 is not offered, where it is not. */
   readonly int8Refusal?: string;
+  /** int8 that it computes rightly but not fast, for those who insist. */
+  readonly forcedInt8?: QuantizationScheme;
+  /** Activations and weights in 8-bit floats; undefined: not taken. */
+  readonly fp8?: QuantizationScheme;
 };
 
 /** The scheme for a kind of processor, or the default one; undefined where the target has no int8. */

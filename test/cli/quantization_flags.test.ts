@@ -52,6 +52,27 @@ describe('onnxopt optimize --precision int8', () => {
     expect(optimize('--tensor-range', 'image')).toMatchObject({ code: 2 });
   });
 
+  it('takes --activation-bits 16, --precision fp8 and a forced target, and says what that means', () => {
+    const types = (...flags: string[]) => {
+      const { model, stderr } = optimize('--calibrator', 'moving-average', ...flags);
+      const zeros = [...model!.graph.nodes].flatMap(({ opType, inputs }) =>
+        opType === 'QuantizeLinear' ? [inputs[2]!.initializer!.dtype] : [],
+      );
+      return { types: [...new Set(zeros)], stderr };
+    };
+    expect(types().types).toEqual(['uint8']);
+    expect(types('--activation-bits', '16').types).toEqual(['uint16']);
+    expect(types('--precision', 'fp8', '--target', 'tensorrt@11').types).toEqual(['float8e4m3fn']);
+    expect(types('--target', 'ort-cuda', '--force').types).toEqual(['int8']);
+    expect(optimize('--target', 'ort-cuda')).toMatchObject({ code: 2 });
+    expect(optimize('--precision', 'fp8').stderr).toMatch(
+      /^error usage\/precision-not-offered: ort-cpu is not given fp8/,
+    );
+    expect(optimize('--activation-bits', '16', '--target', 'tensorrt@10').stderr).toMatch(
+      /^error quantize\/type-not-offered: tensorrt@10 is not given activations of 16 bits/,
+    );
+  });
+
   it('writes operators on integers with --format qoperator', () => {
     expect(operatorsOf(optimize('--format', 'qoperator').model!)).toContain('QLinearConv');
     expect(operatorsOf(optimize('--format', 'qdq').model!)).not.toContain('QLinearConv');

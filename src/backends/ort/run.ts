@@ -37,7 +37,8 @@ type Open = (source: { path: string } | { bytes: Uint8Array }, options: SessionO
 
 /** From memory; through a temporary folder where weights lie outside the model or it would be too large in one piece. */
 async function openModel(model: Model, open: Open, options: SessionOptions): Promise<OrtSession> {
-  if (!needsFiles(model)) return open({ bytes: encodeModel(model) }, options);
+  const settings = holdsFloat8(model) ? withoutQdqFusion(options) : options;
+  if (!needsFiles(model)) return open({ bytes: encodeModel(model) }, settings);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-'));
   const removeFolder = () => fs.rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder);
@@ -46,7 +47,7 @@ async function openModel(model: Model, open: Open, options: SessionOptions): Pro
     removeFolder();
   };
   try {
-    const session = await open({ path: saveModelInto(model, folder, 'model.onnx').model }, options);
+    const session = await open({ path: saveModelInto(model, folder, 'model.onnx').model }, settings);
     return {
       ...session,
       run: (feeds, wanted) => session.run(feeds, wanted),
@@ -59,6 +60,17 @@ async function openModel(model: Model, open: Open, options: SessionOptions): Pro
     remove();
     throw error;
   }
+}
+
+/** Measured on 1.30: pairs of 8-bit floats around a Conv become a QLinearConv, which takes none, and loading fails. */
+const withoutQdqFusion = (options: SessionOptions): SessionOptions =>
+  options.optimization === 'disabled' ? options : { ...options, optimization: 'basic' };
+
+function holdsFloat8(model: Model): boolean {
+  for (const graph of modelGraphs(model)) {
+    for (const { initializer } of graph.initializers) if (initializer?.dtype.startsWith('float8')) return true;
+  }
+  return false;
 }
 
 const largestInMemory = 2 ** 30;

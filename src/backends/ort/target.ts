@@ -36,8 +36,12 @@ const roles: Readonly<Record<string, QuantizedRole>> = {
 /** Measured on this runtime: depthwise, first and short layers take as long in 8 bits as in float, or longer. */
 const leaves = { depthwise: true, first: true, shorterSums: 80, fewerOutputs: 16 } as const;
 
+/** 16 bits run dequantized: nothing is gained here but a form that other providers of the runtime take. */
+const activationTypes: QuantizationScheme['activationTypes'] = ['uint8', 'int8', 'uint16', 'int16'];
+
 const u8s8 = (limit: 127 | 64): QuantizationScheme => ({
   activation: { dtype: 'uint8', symmetric: false },
+  activationTypes,
   weight: { dtype: 'int8', perChannel: true, limit },
   bias: 'int32',
   leaves,
@@ -46,10 +50,19 @@ const u8s8 = (limit: 127 | 64): QuantizationScheme => ({
 
 const s8s8: QuantizationScheme = {
   activation: { dtype: 'int8', symmetric: false },
+  activationTypes,
   weight: { dtype: 'int8', perChannel: true, limit: 127 },
   bias: 'int32',
   leaves,
   roles,
+};
+
+/** Runs dequantized on CUDA: only what the numbers become matters. */
+const parity: QuantizationScheme = {
+  ...s8s8,
+  activation: { dtype: 'int8', symmetric: true },
+  activationTypes: ['int8'],
+  bias: 'float',
 };
 
 /**
@@ -160,4 +173,5 @@ export const ortCuda: TargetProfile = {
   int8: {},
   int8Refusal:
     'ONNX Runtime has no 8-bit CUDA kernels for convolutions and matrix products: the model would run dequantized, or on the CPU. fp16 is the fast precision there',
+  forcedInt8: parity,
 };

@@ -42,6 +42,7 @@ const normalization = 'its sums need more than 8 bits';
 /** Symmetric with zero point 0 on both sides; bias stays in float, activations are left to TensorRT's own fusions. */
 const explicit: QuantizationScheme = {
   activation: { dtype: 'int8', symmetric: true },
+  activationTypes: ['int8'],
   weight: { dtype: 'int8', perChannel: true, limit: 127 },
   bias: 'float',
   leaves: { depthwise: false, first: false, shorterSums: 0, fewerOutputs: 0 },
@@ -61,6 +62,25 @@ const explicit: QuantizationScheme = {
     Softmax: 'differences of large values vanish in 256 steps',
   },
   roles,
+};
+
+/** Operators that 8-bit floats are not documented for. */
+const { ConvTranspose: _convTranspose, Concat: _concat, MaxPool: _maxPool, Resize: _resize, ...float8Roles } = roles;
+
+/**
+ * As int8, around zero; scale = absmax / 448. Its convolutions take channels that line up by 16 and filters of at most
+ * 32 places.
+ */
+const fp8: QuantizationScheme = {
+  ...explicit,
+  activation: { dtype: 'float8e4m3fn', symmetric: true },
+  activationTypes: ['float8e4m3fn'],
+  weight: { dtype: 'float8e4m3fn', perChannel: true, limit: 448 },
+  smallest: {
+    conv: { channels: 16, multiple: 16, alignment: 16, places: 32 },
+    matrix: { rows: 2, columns: 16, sums: 16 },
+  },
+  roles: float8Roles,
 };
 
 /** Operators that its ONNX parser does not take. */
@@ -135,6 +155,7 @@ export const tensorrt10: TargetProfile = {
   runs: runsIn(10),
   precisions: ['fp32', 'fp16', 'bf16', 'int8', 'fp8', 'int4'],
   weightOnly,
+  fp8,
 };
 
 export const tensorrt11: TargetProfile = {
@@ -146,4 +167,5 @@ export const tensorrt11: TargetProfile = {
   runs: runsIn(11),
   precisions: ['fp32', 'fp16', 'bf16', 'int8', 'fp8', 'int4'],
   weightOnly,
+  fp8,
 };

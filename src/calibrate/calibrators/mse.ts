@@ -1,6 +1,6 @@
 import type { Range } from '../../passes/quantize/ranges.js';
 import { binnedValues } from '../histogram.js';
-import { expectedSquaredError, scaleOf } from '../quantization_error.js';
+import { expectedSquaredError, widestStep } from '../quantization_error.js';
 import { type Calibrator, symmetricRange } from './calibrator.js';
 
 /** The range with the least expected squared error of quantization: finer steps inside against saturation outside. */
@@ -9,7 +9,7 @@ export const mse: Calibrator = (statistics, activation) => {
   const leastAt = (rangeAt: (factor: number) => Range) =>
     leastFactor((factor) => {
       const range = rangeAt(factor);
-      const step = scaleOf(range, activation);
+      const step = widestStep(range, activation);
       return { error: expectedSquaredError(values, range, activation), rounding: (step * step) / 4 };
     });
   const lowest = Math.min(statistics.min, 0);

@@ -32,6 +32,7 @@ export function computeNode(node: Node, inference: Inference, scheme: Quantizati
   const isQuantized = constantTensor(weight) === undefined;
   if (!isQuantized && tensor.dtype !== 'float') return 'its weights are not float32';
   if (isQuantized && !isFloat(weight, inference)) return 'its weights are not float32';
+  if (elementCount(tensor.dims) === 0) return 'its weights have no elements';
   if (constantTensor(input) !== undefined) return 'it reads constants only';
   const bias = isDequantize(givenBias?.producer) && quantizedConstant(givenBias) !== undefined ? null : givenBias;
   const biasTensor = constantTensor(bias);
@@ -103,11 +104,17 @@ export function tooSmall(
 ): string | undefined {
   if (smallest === undefined) return undefined;
   if (node.opType === 'Conv' || node.opType === 'ConvTranspose') {
-    const { channels, multiple } = smallest.conv;
+    const { channels, multiple, alignment = 1, places: mostPlaces } = smallest.conv;
     const group = getInt(node, 'group', 1);
     const sides = [weightDims[0]!, weightDims[1]! * group];
     const fits = sides.every((side) => side >= channels) || sides.every((side) => side % multiple === 0);
     if (!fits) return `fewer than ${channels} channels in or out`;
+    if (sides[0]! % alignment !== sides[1]! % alignment) {
+      return `${sides[1]} channels in and ${sides[0]} out do not line up by ${alignment}`;
+    }
+    if (mostPlaces !== undefined && elementCount(weightDims.slice(2)) > mostPlaces) {
+      return `a filter of more than ${mostPlaces} places`;
+    }
     const places = staticShape(inference.shapeOf(node.outputs[0]!))?.toSpliced(1, 1);
     return places !== undefined && elementCount(places) < smallest.matrix.rows ? 'a product with a vector' : undefined;
   }

@@ -1,5 +1,6 @@
 import { getInt } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
+import { decodeE4m3 } from '../../ir/float8.js';
 import type { Graph, Node, Value } from '../../ir/graph.js';
 import { knownBounds } from '../../ir/ops/known_ranges.js';
 import { type Tensor, tensorData } from '../../ir/tensor.js';
@@ -62,6 +63,7 @@ export function sameParameters(a: Node, b: Node): boolean {
 export function zeroPoints(node: Node): number[] | undefined {
   if (node.inputs[2] == null) return [0];
   const tensor = constantTensor(node.inputs[2]);
+  if (tensor?.dtype === 'float8e4m3fn') return Array.from(tensor.storage.bytes(), decodeE4m3);
   return tensor === undefined || tensor.dtype === 'string' || tensor.dtype.startsWith('float8')
     ? undefined
     : Array.from(tensorData(tensor), Number);

@@ -11,9 +11,12 @@ import { definePass, type Pass } from '../pass.js';
 import type { QuantizationScheme } from '../target_profile.js';
 import type { ComputeNode } from './compute_node.js';
 import { type ExistingPair, isDequantize, scalarParameters } from './existing_pairs.js';
+import { quantizeToFloat8 } from './float8_weights.js';
 import { dataInputs, type Placement } from './placement.js';
+import { qdqDomain, qdqOpset } from './qdq_opset.js';
 import { type ActivationParameters, activationParameters, type Range, type Ranges } from './ranges.js';
 import { biasFloors, channelMaxima, quantizeBias, quantizeWeight, weightScales } from './weights.js';
+import { zeroPointTensor } from './zero_point.js';
 
 const name = 'insert-qdq';
 
@@ -24,9 +27,19 @@ export const insertQdq = (placement: Placement, ranges: Ranges, scheme: Quantiza
     scope: 'model',
     run(graph, { editor, target }) {
       if (placement.values.size === 0 && placement.dropped.length === 0) return;
-      new Insertion(graph, editor, placement, ranges, scheme, qdqDomain(graph, editor, target.domains)).run();
+      const opset = opsetVersion(graph, '') ?? 1;
+      const domain = qdqDomain(opset, qdqOpset(scheme, placement.types.values()), target.domains);
+      if (domain !== '') editor.setOpsetImport(domain, 1);
+      const { irVersion } = editor.model;
+      if (scheme.weight.dtype.startsWith('float8') && irVersion < float8IrVersion) {
+        editor.setModelProperties({ irVersion: float8IrVersion });
+      }
+      new Insertion(graph, editor, placement, ranges, scheme, domain).run();
     },
   });
+
+/** The IR version that has 8-bit floats. */
+const float8IrVersion = 9;
 
 /** Values whose range has to be observed: not constants, not bounded by what produces them, and not given. */
 export function valuesToObserve(placement: Placement): Value[] {
@@ -52,6 +65,24 @@ export function rangesOfPlaced(placement: Placement, ranges: Ranges): Ranges {
   }
   return all;
 }
+
+/** How the value behind a scale is quantized. */
+export const activationOf = (
+  source: Value,
+  { types }: Placement,
+  { activation }: QuantizationScheme,
+): QuantizationScheme['activation'] => ({ ...activation, dtype: types.get(source) ?? activation.dtype });
+
+/** By name, of the values whose ranges are observed and that are quantized otherwise than the scheme says. */
+export const activationsOf = (
+  placement: Placement,
+  scheme: QuantizationScheme,
+): ReadonlyMap<string, QuantizationScheme['activation']> =>
+  new Map(
+    [...placement.types.keys()].flatMap((source) =>
+      coveredBy(source, placement).map(({ name }) => [name, activationOf(source, placement, scheme)] as const),
+    ),
+  );
 
 const unionOf = (ranges: readonly Range[]): Range => ({
   min: Math.min(...ranges.map(({ min }) => min)),
@@ -80,24 +111,6 @@ function rangeOf(tensor: Tensor): Range {
     if (element > max) max = element;
   }
   return min <= max ? { min, max } : { min: 0, max: 0 };
-}
-
-/**
- * Standard operators have a scale per channel from opset 13 on. Before, a target that runs com.microsoft operators is
- * given those, which are the same; another is not given int8.
- */
-function qdqDomain(graph: Graph, editor: Editor, domains: readonly string[]): string {
-  const opset = opsetVersion(graph, '') ?? 1;
-  if (opset >= 13) return '';
-  if (!domains.includes('com.microsoft')) {
-    throw new DiagnosticError({
-      code: 'quantize/opset-too-old',
-      message: `opset ${opset} has no quantization with a scale per channel`,
-      help: 'Export the model with opset 13 or newer',
-    });
-  }
-  editor.setOpsetImport('com.microsoft', 1);
-  return 'com.microsoft';
 }
 
 class Insertion {
@@ -144,13 +157,16 @@ class Insertion {
     const { given, fixed } = this.placement;
     const brought = fixed.get(source);
     const ranges = given.has(source) ? [given.get(source)!] : this.rangesOf(source);
+    const asked = this.placement.types.get(source);
     if (brought !== undefined) {
-      const { scale, zeroPoint, low, high } = brought;
+      const { dtype, scale, zeroPoint, low, high } = brought;
       const span = { min: (low - zeroPoint) * scale, max: (high - zeroPoint) * scale };
-      if (ranges.every(({ min, max }) => min >= span.min - scale / 2 && max <= span.max + scale / 2)) return brought;
+      const mayKeep = asked === undefined || asked === dtype;
+      if (mayKeep && ranges.every(({ min, max }) => min >= span.min - scale / 2 && max <= span.max + scale / 2))
+        return brought;
       ranges.push(span);
     }
-    return activationParameters(unionOf(ranges), this.scheme.activation, source.name);
+    return activationParameters(unionOf(ranges), activationOf(source, this.placement, this.scheme), source.name);
   }
 
   private rangesOf(source: Value): Range[] {
@@ -232,13 +248,11 @@ class Insertion {
   private scaleOf(source: Value, parameters: ActivationParameters): { scale: Value; zeroPoint: Value } {
     const known = this.scales.get(source);
     if (known !== undefined) return known;
-    const zero =
-      parameters.dtype === 'uint8' ? Uint8Array.of(parameters.zeroPoint) : Int8Array.of(parameters.zeroPoint);
     const made = {
       scale: this.editor.addInitializer(this.graph, floatTensor([parameters.scale], []), `${source.name}_scale`),
       zeroPoint: this.editor.addInitializer(
         this.graph,
-        tensorFromData(parameters.dtype, [], zero),
+        zeroPointTensor(parameters.dtype, parameters.zeroPoint),
         `${source.name}_zero_point`,
       ),
     };
@@ -250,19 +264,24 @@ class Insertion {
     if (isQuantized) return;
     const { editor } = this;
     const tensor = constantTensor(weight)!;
-    const { limit } = this.scheme.weight;
+    const { dtype, limit } = this.scheme.weight;
     const inputScale = this.scaleRead(input);
     const biasTensor = bias === null ? undefined : (tensorData(constantTensor(bias)!) as Float32Array);
     const asInteger = biasTensor !== undefined && inputScale !== undefined && this.scheme.bias === 'int32';
-    const floors = asInteger ? perScale(biasFloors(biasTensor, inputScale), axis) : undefined;
+    // A bias has its own scale, which must not become subnormal either.
+    const least = asInteger ? smallestScale / inputScale : 0;
+    const floors = asInteger
+      ? perScale(biasFloors(biasTensor, inputScale), axis).map((floor) => Math.max(floor, least))
+      : undefined;
     const scales = weightScales(channelMaxima(tensor, axis), limit, floors);
-    const { quantized } = quantizeWeight(tensor, axis, scales, limit);
+    const quantized =
+      dtype === 'int8' ? quantizeWeight(tensor, axis, scales, limit).quantized : quantizeToFloat8(tensor, axis, scales);
     const dims = axis === null ? [] : [scales.length];
     const dequantized = this.dequantizedConstant(
       weight.name,
       quantized,
       floatTensor(scales, dims),
-      tensorFromData('int8', dims, new Int8Array(scales.length)),
+      zeroPointTensor(dtype, axis === null ? 0 : Array.from(scales, () => 0)),
       axis,
       node,
     );
@@ -342,6 +361,9 @@ const maxAttribute = (activation: Node): number => {
   const attribute = activation.attributes.get('max');
   return attribute?.kind === 'float' ? attribute.value : Number.POSITIVE_INFINITY;
 };
+
+/** Just above the smallest positive normal float32, so that products rounded to float stay there. */
+const smallestScale = 2 ** -126 * (1 + 2 ** -20);
 
 /** With one scale for the whole tensor, the largest floor counts. */
 const perScale = (floors: Float64Array, axis: number | null): Float64Array =>

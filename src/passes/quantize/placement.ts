@@ -46,7 +46,8 @@ export type Placement = SharedScales & {
 
 /**
  * Decides where Q/DQ pairs go in the main graph, from a scheme's table of operator roles.
- * @throws DiagnosticError `quantize/override-matches-nothing`.
+ * @throws DiagnosticError `quantize/override-matches-nothing`, `quantize/type-not-offered`, `quantize/pair-cuts-off`,
+ * `quantize/pair-keeps-type`.
  */
 export function placeQuantization(
   graph: Graph,
@@ -55,6 +56,7 @@ export function placeQuantization(
   options: PlacementOptions = {},
 ): Placement {
   const selection = selectParts(graph, options);
+  requireTypes(selection, scheme);
   const careful = new Placing(graph, inference, scheme, selection).run();
   if (careful.computes.length > 0) return careful;
   // Who asks for 8 bits and has sensitive layers only gets those.
@@ -90,6 +92,7 @@ class Placing {
     const all = existingPairs(graph);
     this.dropped = all.filter(({ value }) => selection.skipped.has(value));
     for (const pair of this.dropped) requireRounding(pair);
+    for (const pair of all) requireOwnType(pair, selection);
     const pairs = all.filter((pair) => !selection.skipped.has(pair.value) && onlyRounds(pair));
     // Whoever reads such a value itself means it as it was before it was cut off.
     const cutOff = all.filter((pair) => !onlyRounds(pair)).map(({ value }) => value);
@@ -344,7 +347,7 @@ class Placing {
       for (const result of results) derived.add(result);
     }
     for (const value of this.keptFloat) quantized.delete(value);
-    return sharedScales(quantized, groups, derived, this.existing, this.selection.ranges);
+    return sharedScales(quantized, groups, derived, this.existing, this.selection);
   }
 
   private tap(node: Node | undefined, index: number): void {
@@ -359,6 +362,27 @@ export const dataInputs = (node: Node): Value[] => {
   const count = node.opType === 'Concat' ? node.inputs.length : node.opType === 'Add' || node.opType === 'Mul' ? 2 : 1;
   return node.inputs.slice(0, count).filter((input) => input !== null);
 };
+
+function requireTypes({ types }: Selection, { activationTypes }: QuantizationScheme): void {
+  for (const [value, dtype] of types) {
+    if (activationTypes.includes(dtype)) continue;
+    throw new DiagnosticError({
+      code: 'quantize/type-not-offered',
+      message: `"${value.name}" cannot be ${dtype}: the target does not take such activations`,
+      help: `It takes ${activationTypes.join(', ')}`,
+    });
+  }
+}
+
+function requireOwnType({ value, parameters }: ExistingPair, { types }: Selection): void {
+  const asked = types.get(value);
+  if (asked === undefined || asked === parameters?.dtype) return;
+  throw new DiagnosticError({
+    code: 'quantize/pair-keeps-type',
+    message: `the model quantizes "${value.name}" itself, and its pair keeps its type`,
+    help: 'Leave the type out, or take the pair out of the model',
+  });
+}
 
 function requireRounding(pair: ExistingPair): void {
   if (onlyRounds(pair)) return;

@@ -1,5 +1,5 @@
 import { DiagnosticError } from '../../ir/diagnostic.js';
-import type { QuantizationScheme } from '../target_profile.js';
+import type { QuantizationScheme, QuantizedType } from '../target_profile.js';
 
 /** The smallest and largest value a tensor took on the calibration data. */
 export type Range = { readonly min: number; readonly max: number };
@@ -9,7 +9,7 @@ export type Ranges = ReadonlyMap<string, Range>;
 
 /** real = scale · (quantized − zeroPoint); quantized saturates to [low, high]. */
 export type ActivationParameters = {
-  readonly dtype: 'uint8' | 'int8';
+  readonly dtype: QuantizedType;
   readonly scale: number;
   readonly zeroPoint: number;
   readonly low: number;
@@ -19,9 +19,19 @@ export type ActivationParameters = {
 /** The smallest positive normal float32: a scale below loses bits. */
 const smallestScale = 2 ** -126;
 
+/** The smallest and largest number of each type. */
+export const typeLimits = {
+  uint8: [0, 255],
+  int8: [-128, 127],
+  uint16: [0, 65535],
+  int16: [-32768, 32767],
+  float8e4m3fn: [-448, 448],
+} as const satisfies Record<QuantizedType, readonly [number, number]>;
+
 /**
- * Scale and zero point for a range. Asymmetric: scale = (max − min) / 255, zeroPoint = low − round(min / scale), the
- * range widened to hold 0. Symmetric: scale = max(|min|, |max|) / 127, zeroPoint 0. A range of one point 0 gives scale 1.
+ * Scale and zero point for a range. Asymmetric: scale = (max − min) / (high − low), zeroPoint = low − round(min / scale),
+ * the range widened to hold 0. Symmetric: scale = max(|min|, |max|) / high of the signed type (127, 32767; 448 for
+ * float8), zeroPoint 0, or the middle of an unsigned type. A range of one point 0 gives scale 1.
  * @throws DiagnosticError `quantize/bad-range`.
  */
 export function activationParameters(
@@ -36,10 +46,12 @@ export function activationParameters(
       where: `"${name}"`,
     });
   }
-  const [low, high] = dtype === 'uint8' ? [0, 255] : [-128, 127];
+  const [low, high] = typeLimits[dtype];
   if (symmetric) {
-    const scale = toScale(Math.max(Math.abs(min), Math.abs(max)) / 127);
-    return { dtype, scale, zeroPoint: dtype === 'uint8' ? 128 : 0, low, high };
+    const isUnsigned = low === 0;
+    const zeroPoint = isUnsigned ? (high + 1) / 2 : 0;
+    const scale = toScale(Math.max(Math.abs(min), Math.abs(max)) / (high - zeroPoint));
+    return { dtype, scale, zeroPoint, low, high };
   }
   const from = Math.min(min, 0);
   const to = Math.max(max, 0);

@@ -1,6 +1,8 @@
 import type { Value } from '../../ir/graph.js';
+import type { QuantizedType } from '../target_profile.js';
 import { type ExistingPair, isDequantize } from './existing_pairs.js';
 import type { ActivationParameters, Range } from './ranges.js';
+import type { Selection } from './selection.js';
 
 /** Values that have one scale, as sets that grow together. */
 export class ScaleGroups {
@@ -28,6 +30,8 @@ export type SharedScales = {
   readonly covers: ReadonlyMap<Value, readonly Value[]>;
   /** Ranges that were given, by the value whose scale others share. */
   readonly given: ReadonlyMap<Value, Range>;
+  /** Types that were asked for, by the value whose scale others share. */
+  readonly types: ReadonlyMap<Value, QuantizedType>;
   /** Scales that the model brought along, the widest of each group. */
   readonly fixed: ReadonlyMap<Value, ActivationParameters>;
 };
@@ -38,7 +42,7 @@ export function sharedScales(
   groups: ScaleGroups,
   derived: ReadonlySet<Value>,
   existing: ReadonlyMap<Value, ExistingPair>,
-  ranges: ReadonlyMap<Value, Range>,
+  { ranges, types }: Pick<Selection, 'ranges' | 'types'>,
 ): SharedScales {
   // What comes out of a DequantizeLinear without a pair of its own is rounded already.
   const missing = [...quantized].filter(({ producer }) => !isDequantize(producer));
@@ -52,6 +56,7 @@ export function sharedScales(
   const sources = new Map<Value, Value>();
   const covers = new Map<Value, readonly Value[]>();
   const given = new Map<Value, Range>();
+  const asked = new Map<Value, QuantizedType>();
   const fixed = new Map<Value, ActivationParameters>();
   for (const group of members.values()) {
     const covering = group.filter((value) => !derived.has(value));
@@ -60,9 +65,11 @@ export function sharedScales(
     if (covering.length > 1) covers.set(source, covering);
     const range = group.map((value) => ranges.get(value)).find((each) => each !== undefined);
     if (range !== undefined) given.set(source, range);
+    const type = group.map((value) => types.get(value)).find((each) => each !== undefined);
+    if (type !== undefined) asked.set(source, type);
     const kept = group.filter((value) => !ranges.has(value));
     const [widest] = kept.flatMap((value) => existing.get(value)?.parameters ?? []).sort((a, b) => b.scale - a.scale);
     if (widest !== undefined) fixed.set(source, widest);
   }
-  return { values: new Map(ordered.map((value) => [value, sources.get(value)!])), covers, given, fixed };
+  return { values: new Map(ordered.map((value) => [value, sources.get(value)!])), covers, given, types: asked, fixed };
 }

@@ -1,5 +1,6 @@
 import { DiagnosticError } from '../../ir/diagnostic.js';
 import type { Graph, Node, Value } from '../../ir/graph.js';
+import type { QuantizedType } from '../target_profile.js';
 import type { Range } from './ranges.js';
 
 /** Nodes by node name or output name, where `*` stands for any characters, or by what they are. */
@@ -13,6 +14,8 @@ export type TensorOverride = {
   readonly match: TensorSelector;
   /** Instead of the calibrated one. */
   readonly range?: Range;
+  /** Quantize it to this type, where the target takes it, and with it the values that share its scale. */
+  readonly dtype?: QuantizedType;
   /** Leave it in float, and with it the nodes that would read it or write it in 8 bits. */
   readonly skip?: boolean;
 };
@@ -36,6 +39,7 @@ export type Selection = {
   readonly excluded: ReadonlyMap<Node, string>;
   readonly skipped: ReadonlySet<Value>;
   readonly ranges: ReadonlyMap<Value, Range>;
+  readonly types: ReadonlyMap<Value, QuantizedType>;
 };
 
 /**
@@ -45,14 +49,15 @@ export type Selection = {
 export function selectParts(graph: Graph, options: PlacementOptions): Selection {
   const { include, exclude = [], floats, tensors = [] } = options;
   const nodes = [...graph.nodes];
-  const values = [...graph.values.values()];
   const nodesOf = (selectors: readonly NodeSelector[]) => selectNodes(nodes, selectors);
   const skipped = new Set<Value>();
   const ranges = new Map<Value, Range>();
-  for (const { match, range, skip } of tensors) {
-    for (const value of matches(values, match, ({ name }) => [name])) {
+  const types = new Map<Value, QuantizedType>();
+  for (const { match, range, dtype, skip } of tensors) {
+    for (const value of selectValues(graph, match)) {
       if (skip) skipped.add(value);
       if (range !== undefined) ranges.set(value, range);
+      if (dtype !== undefined) types.set(value, dtype);
     }
   }
   return {
@@ -66,8 +71,16 @@ export function selectParts(graph: Graph, options: PlacementOptions): Selection 
     ]),
     skipped,
     ranges,
+    types,
   };
 }
+
+/**
+ * The values that a selector means.
+ * @throws DiagnosticError `quantize/override-matches-nothing`.
+ */
+export const selectValues = (graph: Graph, selector: TensorSelector): Value[] =>
+  matches([...graph.values.values()], selector, ({ name }) => [name], matchesNothing);
 
 /**
  * The nodes that selectors mean.

@@ -134,3 +134,19 @@ export function joinedBranches(): Model {
   b.output(b.conv('conv4', b.named('silu', 'Mul', [gated, b.named('gate', 'Sigmoid', [gated])])), 'y');
   return b.build();
 }
+
+/** A pool whose last windows mean something else from opset 19 on, which keeps the model where it is. */
+export function withOldPool(): Model {
+  const b = new NetworkBuilder(17);
+  const pooled = b.op('AveragePool', [b.conv('conv1', b.conv('conv0', b.input('x', image)))], {
+    outputs: ['pooled'],
+    attributes: [
+      intsAttribute('kernel_shape', [3, 3]),
+      intsAttribute('strides', [2, 2]),
+      intAttribute('ceil_mode', 1),
+      intAttribute('count_include_pad', 1),
+    ],
+  });
+  b.output(b.conv('conv2', pooled), 'y');
+  return b.build();
+}
