@@ -2,7 +2,7 @@ import { ortEvaluator } from './backends/ort/run.js';
 import { findTarget } from './backends/target.js';
 import type { CalibrationOptions } from './calibrate/calibrate.js';
 import { int8Candidate } from './int8/int8_candidate.js';
-import { planInt8 } from './int8/quantize_int8.js';
+import { planInt8, type QuantizationOptions } from './int8/quantize_int8.js';
 import { type LayerSensitivity, measureLayers, rankLayers } from './int8/sensitivity.js';
 import { type Accuracy, type AccuracyOptions, openAccuracyProbe, sqnrOf } from './int8/sensitivity_probe.js';
 import { cloneModel } from './ir/clone.js';
@@ -23,7 +23,7 @@ export type AnalyzeOptions = AccuracyOptions & {
   /** Kind of processor that int8 is laid out for; that of this machine unless told. */
   readonly cpu?: string;
   readonly calibration: CalibrationOptions;
-  readonly quantization?: PlacementOptions;
+  readonly quantization?: Omit<PlacementOptions, 'floats'> & Pick<QuantizationOptions, 'floats'>;
   readonly onProgress?: Progress;
 };
 

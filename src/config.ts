@@ -85,6 +85,9 @@ const schema = z.strictObject({
       labels: data.or(z.array(z.number())).optional(),
       metric: metric.optional(),
       metricOutput: z.string().optional(),
+      floats: z.union([z.string(), z.map(z.string(), z.string())]).optional(),
+      gate: z.enum(['latency', 'none']).optional(),
+      gateSeconds: z.number().positive().optional(),
       tensors: z
         .array(
           z.strictObject({

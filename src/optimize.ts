@@ -5,6 +5,7 @@ import { findTarget } from './backends/target.js';
 import type { CalibrationOptions } from './calibrate/calibrate.js';
 import { type Check, type CheckOptions, checkDiagnostics, checkModel } from './evaluate/check.js';
 import { type ModelSummary, modelFileBytes, summarizeModel } from './evaluate/summary.js';
+import { gateDiagnostics } from './int8/latency_gate_conditions.js';
 import { type QuantizationOptions, type QuantizationReport, quantizeInt8 } from './int8/quantize_int8.js';
 import { forcedDiagnostics, requestedScheme } from './int8/requested_scheme.js';
 import { cloneModel } from './ir/clone.js';
@@ -103,7 +104,12 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
         typeof options.model === 'string' && {
           bytes: { before: modelFileBytes(original, options.model), after: files.bytes },
         }),
-      diagnostics: [...forced, ...reports.flatMap(({ diagnostics }) => diagnostics), ...checkDiagnostics(check)],
+      diagnostics: [
+        ...forced,
+        ...reports.flatMap(({ diagnostics }) => diagnostics),
+        ...(quantization?.gate ? gateDiagnostics(quantization.gate) : []),
+        ...checkDiagnostics(check),
+      ],
     };
   } finally {
     staging?.close();

@@ -287,6 +287,7 @@ describe('what optimize emits', () => {
       target: name,
       precision: 'int8',
       calibration: { data, limit: 20 },
+      quantization: { gate: 'none' },
       check: false,
     });
     expect(quantization!.eightBit).toBeGreaterThan(0);

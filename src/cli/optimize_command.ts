@@ -1,29 +1,18 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { type CalibratorName, calibratorNames } from '../calibrate/calibrators/calibrator.js';
+import { Command, Option } from 'commander';
+import type { QuantizationOptions } from '../int8/quantize_int8.js';
 import type { OptimizeOptions } from '../optimize.js';
-import type { TensorOverride } from '../passes/quantize/selection.js';
 import { addSearchOptions, type SearchFlags, searchOptions } from './accuracy_options.js';
-import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber, parsePositive } from './data_options.js';
+import { addDataOptions, type DataFlags, openOptions, parseCount, parseNumber } from './data_options.js';
+import { addInt8Options, type Int8Flags, int8Options } from './int8_options.js';
 import type { RunFlags } from './run_optimize.js';
 
 type Flags = DataFlags &
+  Int8Flags &
   SearchFlags &
   RunFlags & {
     readonly target?: string;
     readonly precision?: 'fp32' | 'int8' | 'fp8';
     readonly force?: boolean;
-    readonly cpu?: string;
-    readonly calibrationData?: string;
-    readonly calibrationLimit?: number;
-    readonly calibrator?: CalibratorName;
-    readonly percentile?: number;
-    readonly ranges?: string;
-    readonly include?: string[];
-    readonly exclude?: string[];
-    readonly floatTensor?: string[];
-    readonly tensorRange?: TensorOverride[];
-    readonly format?: 'qdq' | 'qoperator';
-    readonly activationBits?: '8' | '16';
     readonly checkData?: string;
     readonly minSqnr?: number;
   };
@@ -32,54 +21,19 @@ export const optimizeCommand = (): Command =>
   addOutputOptions(
     addDataOptions(
       addSearchOptions(
-        new Command('optimize')
-          .description('Rewrite a model for a target, and prove that it still answers the same')
-          .argument('<model>', 'ONNX file')
-          .option(
-            '--target <name>',
-            'portable, ort-cpu, ort-cuda, tensorrt@8.6, tensorrt@10 or tensorrt@11 (default: ort-cpu)',
-          )
-          .addOption(new Option('--precision <name>', 'of the result (default: fp32)').choices(['fp32', 'int8', 'fp8']))
-          .option('--force', 'int8 also where the target gains nothing by it, to compare answers')
-          .addOption(
-            new Option('--cpu <kind>', 'processor that int8 is laid out for (default: this one)').choices([
-              'avx2',
-              'avx512',
-              'vnni',
-              'amx',
-              'arm',
-            ]),
-          )
-          .option(
-            '--calibration-data <path>',
-            'samples: a folder, file or glob of npy, npz, pb or images, a module, or "random"',
-          )
-          .option('--calibration-limit <count>', 'samples to calibrate on at most', parsePositive)
-          .addOption(
-            new Option(
-              '--calibrator <name>',
-              'how ranges come from samples (default: minmax); moving-average: average',
-            ).choices(calibratorNames),
-          )
-          .option('--percentile <percent>', 'what --calibrator percentile keeps (default: 99.99)', parseNumber)
-          .option('--ranges <file>', 'activation ranges saved before, or a TensorRT calibration cache, instead of data')
-          .option('--save-ranges <file>', 'save the activation ranges as JSON')
-          .option('--include <pattern...>', 'only nodes of these names run on 8 bits; * stands for any characters')
-          .option('--exclude <pattern...>', 'nodes to leave in float, by name')
-          .option('--float-tensor <pattern...>', 'values to leave in float, by name')
-          .option('--tensor-range <name=min:max...>', 'ranges of values, instead of calibrated ones', parseTensorRange)
-          .addOption(
-            new Option('--format <name>', 'of int8: Q/DQ pairs or operators on integers (default: qdq)').choices([
-              'qdq',
-              'qoperator',
-            ]),
-          )
-          .addOption(
-            new Option(
-              '--activation-bits <count>',
-              '16 where the target takes them: truer, not faster (default: 8)',
-            ).choices(['8', '16']),
-          )
+        addInt8Options(
+          new Command('optimize')
+            .description('Rewrite a model for a target, and prove that it still answers the same')
+            .argument('<model>', 'ONNX file')
+            .option(
+              '--target <name>',
+              'portable, ort-cpu, ort-cuda, tensorrt@8.6, tensorrt@10 or tensorrt@11 (default: ort-cpu)',
+            )
+            .addOption(
+              new Option('--precision <name>', 'of the result (default: fp32)').choices(['fp32', 'int8', 'fp8']),
+            )
+            .option('--force', 'int8 also where the target gains nothing by it, to compare answers'),
+        )
           .option('--check-data <path>', 'samples to compare on (default: the calibration data, or random ones)')
           .option(
             '--min-sqnr <dB>',
@@ -132,28 +86,14 @@ export const addReportOptions = (command: Command): Command =>
 
 function optionsOf(flags: Flags): Partial<OptimizeOptions> {
   const reading = openOptions(flags);
-  const calibration = {
-    ...reading,
-    ...(flags.calibrationData !== undefined && { data: flags.calibrationData }),
-    ...(flags.calibrationLimit !== undefined && { limit: flags.calibrationLimit }),
-    ...(flags.calibrator && { calibrator: flags.calibrator }),
-    ...(flags.percentile !== undefined && { percentile: flags.percentile }),
-    ...(flags.ranges !== undefined && { ranges: flags.ranges }),
-  };
+  const { calibration, quantization, ...int8 } = int8Options(flags);
   const check = {
     ...(flags.checkData !== undefined && { ...reading, data: flags.checkData }),
     ...(flags.minSqnr !== undefined && { tolerance: { minSqnr: flags.minSqnr } }),
   };
-  const tensors: TensorOverride[] = [
-    ...(flags.floatTensor ?? []).map((match) => ({ match, skip: true })),
-    ...(flags.tensorRange ?? []),
-  ];
-  const quantization = {
-    ...(flags.include && { include: flags.include }),
-    ...(flags.exclude && { exclude: flags.exclude }),
-    ...(tensors.length > 0 && { tensors }),
-    ...(flags.format && { format: flags.format }),
-    ...(flags.activationBits && { activationBits: flags.activationBits === '16' ? (16 as const) : (8 as const) }),
+  const calibrating = { ...reading, ...calibration };
+  const asked: QuantizationOptions = {
+    ...quantization,
     ...(flags.precision !== 'fp32' && flags.minSqnr !== undefined && { minSqnr: flags.minSqnr }),
     ...searchOptions(flags),
   };
@@ -161,21 +101,9 @@ function optionsOf(flags: Flags): Partial<OptimizeOptions> {
     ...(flags.target !== undefined && { target: flags.target }),
     ...(flags.precision && { precision: flags.precision }),
     ...(flags.force && { force: true }),
-    ...(flags.cpu !== undefined && { cpu: flags.cpu }),
-    ...(Object.keys(calibration).length > 0 && { calibration }),
-    ...(Object.keys(quantization).length > 0 && { quantization }),
+    ...int8,
+    ...(Object.keys(asked).length > 0 && { quantization: asked }),
+    ...(Object.keys(calibrating).length > 0 && { calibration: calibrating }),
     ...(Object.keys(check).length > 0 && { check }),
   };
-}
-
-/** `name=min:max`, one more of those given before. */
-function parseTensorRange(text: string, before: TensorOverride[] = []): TensorOverride[] {
-  const at = text.lastIndexOf('=');
-  const [min, max, ...rest] = text
-    .slice(at + 1)
-    .split(':')
-    .map(Number);
-  const isRange = Number.isFinite(min) && Number.isFinite(max) && min! <= max! && rest.length === 0;
-  if (at < 1 || !isRange) throw new InvalidArgumentError('It has the form name=min:max.');
-  return [...before, { match: text.slice(0, at), range: { min: min!, max: max! } }];
 }

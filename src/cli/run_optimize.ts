@@ -2,6 +2,8 @@ import fs from 'node:fs';
 import { formatRanges } from '../calibrate/ranges_file.js';
 import { findConfig, loadConfig } from '../config.js';
 import { CheckFailedError } from '../evaluate/check.js';
+import { formatFloats } from '../int8/floats_file.js';
+import type { GateReport } from '../int8/latency_gate.js';
 import { type Diagnostic, formatDiagnostic } from '../ir/diagnostic.js';
 import { type OptimizeOptions, type OptimizeResult, optimize } from '../optimize.js';
 import type { QuantizeWeightsResult } from '../quantize_weights.js';
@@ -19,6 +21,7 @@ export type RunFlags = {
   readonly maxGrowth?: number;
   readonly fpContract?: 'strict' | 'default';
   readonly saveRanges?: string;
+  readonly saveFloats?: string;
   readonly report?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -69,6 +72,9 @@ export async function runOptimize(
   if (flags.saveRanges !== undefined && result.quantization !== undefined) {
     fs.writeFileSync(flags.saveRanges, formatRanges(result.quantization));
   }
+  if (flags.saveFloats !== undefined && result.quantization !== undefined) {
+    fs.writeFileSync(flags.saveFloats, formatFloats(result.quantization.floatNodes));
+  }
   if (flags.json) process.stdout.write(`${toJson(jsonReport(model, result))}\n`);
   else if (!flags.quiet) process.stdout.write(`${textReport(model, result, flags.report === true)}\n`);
   if (!flags.quiet && !flags.json) for (const diagnostic of result.diagnostics) warn(diagnostic);
@@ -87,7 +93,11 @@ function mergedCheck(
 }
 
 function jsonReport(input: string, { model: _model, quantization, ...result }: JobResult): object {
-  const { ranges: _ranges, ...rest } = quantization ?? { ranges: undefined };
+  const {
+    ranges: _ranges,
+    floatNodes: _floatNodes,
+    ...rest
+  } = quantization ?? { ranges: undefined, floatNodes: undefined };
   return { input, output: result.files?.model, ...result, ...(quantization && { quantization: rest }) };
 }
 
@@ -144,12 +154,30 @@ function ruleTable(passes: OptimizeResult['passes']): string[] {
 }
 
 function quantizationText(report: NonNullable<OptimizeResult['quantization']>, all: boolean): string {
-  const { precision, cpu, eightBit, floats, samples, search } = report;
+  const { precision, cpu, eightBit, floats, samples, search, gate } = report;
   const lines = [
     `${precision === 'int8' ? `int8 for ${cpu}` : precision}: ${eightBit} nodes on 8 bits, ${floats.length} left in float, calibrated on ${samples} samples`,
   ];
   const searched = search === undefined ? [] : searchLines(search, all);
-  return [...lines, ...floatLines(floats, all), ...searched].join('\n');
+  return [...lines, ...(gate ? gateLines(gate, all) : []), ...floatLines(floats, all), ...searched].join('\n');
+}
+
+function gateLines(gate: GateReport, all: boolean): string[] {
+  const { before, after, chosen, regions, untimed, measurements, busy } = gate;
+  const disturbed = '  other programs held the processor: decided by the processor time of one thread';
+  const times = `${before.toFixed(2)} of its float time with all on 8 bits, ${after.toFixed(2)} as it is now`;
+  const { runs, seconds } = measurements;
+  const line = `latency gate: ${chosen === 'float' ? 'left in float, ' : ''}${times}; ${runs} runs in ${seconds.toFixed(0)} s`;
+  const lost = regions.filter(({ kept }) => !kept);
+  const shown = (all ? regions : lost).map(
+    ({ nodes, ratio, kept }) => `  ${kept ? '8 bits' : 'float'}: ${nodes.join(', ')}: 8 bits take ${ratio.toFixed(3)}`,
+  );
+  return [
+    line,
+    ...(busy ? [disturbed] : []),
+    ...shown,
+    ...(untimed > 0 ? [`  ${untimed} parts were not timed: --gate-seconds gives more time`] : []),
+  ];
 }
 
 function weightsText({ layers, floats }: QuantizeWeightsResult['weights'], all: boolean): string {

@@ -14,15 +14,21 @@ import { finiteWeights } from '../passes/quantize/weight_layer.js';
 import type { QuantizationScheme, TargetProfile } from '../passes/target_profile.js';
 import type { Progress } from '../progress.js';
 import { type AccuracyBar, type FloatSearch, searchFloats } from './float_search.js';
-import { withFloats } from './int8_candidate.js';
+import { loadFloats } from './floats_file.js';
+import { type FloatNodes, withFloats } from './int8_candidate.js';
+import type { GateReport } from './latency_gate.js';
+import { applyGate, type GateSettings } from './latency_gate_conditions.js';
 import { placeInt8, prepareInt8 } from './prepare_int8.js';
 import { requestedScheme, type SchemeRequest } from './requested_scheme.js';
 import { type CalibratorOverride, tensorCalibrators } from './tensor_calibrators.js';
 
 /** How int8 is written. */
-export type QuantizationOptions = Omit<PlacementOptions, 'tensors'> &
-  AccuracyBar & {
+export type QuantizationOptions = Omit<PlacementOptions, 'floats' | 'tensors'> &
+  AccuracyBar &
+  GateSettings & {
     readonly tensors?: readonly (TensorOverride & CalibratorOverride)[];
+    /** Further nodes to leave in float, by the name of their first output, with the reason; or a file that holds them. */
+    readonly floats?: string | FloatNodes;
     /**
      * `qdq` (default): operators on floats between QuantizeLinear and DequantizeLinear. `qoperator`: operators on
      * integers, where the target runs them.
@@ -43,6 +49,9 @@ export type QuantizationReport = {
   readonly ranges: Ranges;
   /** Where an accuracy was asked for. */
   readonly search?: FloatSearch;
+  /** What measurements left in float, and the nodes that were given as such: `floats` that make the same model again. */
+  readonly floatNodes: FloatNodes;
+  readonly gate?: GateReport;
 };
 
 export type Int8Request = Pick<SchemeRequest, 'precision' | 'force'> & {
@@ -59,7 +68,8 @@ export type Int8Request = Pick<SchemeRequest, 'precision' | 'force'> & {
 };
 
 /** A simplified float model in which everything about int8 is known but which nodes are left in float after all. */
-export type Int8Plan = Int8Request & {
+export type Int8Plan = Omit<Int8Request, 'quantization'> & {
+  readonly quantization: PlacementOptions & Omit<QuantizationOptions, 'floats'>;
   readonly cpu: string;
   readonly scheme: QuantizationScheme;
   /** With all that could run on 8 bits on them. */
@@ -78,14 +88,17 @@ export type Int8Plan = Int8Request & {
 export async function quantizeInt8(request: Int8Request): Promise<QuantizationReport> {
   const plan = await planInt8(request);
   const { model, run, scheme, ranges, quantization } = plan;
-  const { floats, search } = await searchFloats(plan);
-  const placement = floats.size === 0 ? plan.placement : placeInt8(model, scheme, withFloats(quantization, floats));
+  const { floats: searched, search } = await searchFloats(plan);
+  const gate = await applyGate(plan, searched);
+  const floatNodes: FloatNodes = new Map([...(quantization.floats ?? []), ...searched, ...(gate?.floats ?? [])]);
+  const placement =
+    floatNodes.size === 0 ? plan.placement : placeInt8(model, scheme, withFloats(quantization, floatNodes));
   await run([
     { pass: insertQdq(placement, ranges, scheme), reason: 'ranges are known now' },
     ...afterQuantizationPipeline,
   ]);
   if (placement.existing.size > 0) await run([{ pass: reportBrokenRules(scheme), reason: 'pairs stay as they came' }]);
-  if (quantization?.format === 'qoperator') await run(integerOperatorsPipeline);
+  if (quantization.format === 'qoperator') await run(integerOperatorsPipeline);
   return {
     precision: request.precision ?? 'int8',
     cpu: plan.cpu,
@@ -94,12 +107,17 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
     samples: plan.samples,
     ranges: plan.observed,
     ...(search && { search }),
+    floatNodes,
+    ...(gate && { gate: gate.report }),
   };
 }
 
 /** @throws DiagnosticError as `quantizeInt8`; `calibrate/no-elements`, `quantize/weights-not-finite` among them. */
 export async function planInt8(request: Int8Request): Promise<Int8Plan> {
-  const { model, target, run, quantization, calibration = {}, onProgress } = request;
+  const { model, target, run, calibration = {}, onProgress } = request;
+  const { floats, ...others } = request.quantization ?? {};
+  const given = typeof floats === 'string' ? loadFloats(floats) : floats;
+  const quantization = { ...others, ...(given && { floats: given }) };
   const { cpu = hostCpu().kind } = request;
   const scheme = requestedScheme(target, cpu, { ...request, activationBits: quantization?.activationBits });
   await prepareInt8(model, scheme, target, run, quantization);
@@ -125,6 +143,7 @@ export async function planInt8(request: Int8Request): Promise<Int8Plan> {
   if (calibration.ranges === undefined) requireElements(values, observed.ranges);
   return {
     ...request,
+    quantization,
     cpu,
     scheme,
     placement,

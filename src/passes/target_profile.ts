@@ -148,6 +148,8 @@ export type TargetProfile = {
    * named.
    */
   readonly castsAround?: Readonly<Partial<Record<HalfType, { readonly except: readonly string[] }>>>;
+  /** The runtime that tells here how long its models take; none unless told. */
+  readonly timedBy?: 'onnxruntime-cpu';
   /** int8 schemes by kind of processor, `default` among them. */
   readonly int8: Readonly<Record<string, QuantizationScheme>>;
   /** Undefined where it is not known to take such weights. */

@@ -78,7 +78,7 @@ describe('onnxopt quantize --analyze', () => {
 });
 
 describe('onnxopt optimize --precision int8', () => {
-  const int8 = ['optimize', model, '--precision', 'int8', '--cpu', 'vnni'];
+  const int8 = ['optimize', model, '--precision', 'int8', '--cpu', 'vnni', '--gate', 'none'];
 
   it('searches for layers to leave in float with --min-sqnr, and says which', () => {
     const output = path.join(folder, 'out.onnx');

@@ -43,7 +43,7 @@ describe('onnxopt calibrate', () => {
   it('gives ranges that optimize takes to the same bytes as calibrating itself', () => {
     for (const extra of [['--calibrator', 'percentile', '--percentile', '99.9'], ['--calibrator', 'mse'], []]) {
       calibrate(digits, '--data', calibration, ...extra, '-o', at('ranges.json'));
-      const base = ['optimize', digits, '--precision', 'int8', '--quiet', '--no-check'];
+      const base = ['optimize', digits, '--precision', 'int8', '--gate', 'none', '--quiet', '--no-check'];
       const own = runCli([...base, '--calibration-data', calibration, ...extra, '-o', at('own.onnx')]);
       const given = runCli([...base, '--ranges', at('ranges.json'), '-o', at('given.onnx')]);
       expect([own.code, given.code]).toEqual([0, 0]);
@@ -83,7 +83,8 @@ describe('onnxopt calibrate', () => {
       fs.writeFileSync(path.join(at('shapes'), `${index}.npy`), writeNpy(tensor));
     }
     for (const calibrator of ['minmax', 'entropy', 'mse', 'auto']) {
-      const args = ['--precision', 'int8', '--calibration-data', at('shapes'), '--calibrator', calibrator, '--quiet'];
+      const data = ['--calibration-data', at('shapes'), '--calibrator', calibrator];
+      const args = ['--precision', 'int8', '--gate', 'none', ...data, '--quiet'];
       expect(runCli(['optimize', at('open.onnx'), '-o', at('int8.onnx'), ...args])).toMatchObject({
         code: 0,
         stderr: '',

@@ -63,6 +63,8 @@ describe('onnxopt optimize', () => {
       'ort-cpu',
       '--precision',
       'int8',
+      '--gate',
+      'none',
       '--calibration-data',
       calibration,
     ]);
@@ -99,6 +101,8 @@ describe('onnxopt optimize', () => {
       at('a.onnx'),
       '--precision',
       'int8',
+      '--gate',
+      'none',
       '--calibration-data',
       calibration,
       '--quiet',
@@ -110,6 +114,8 @@ describe('onnxopt optimize', () => {
       at('b.onnx'),
       '--precision',
       'int8',
+      '--gate',
+      'none',
       '--calibration-data',
       calibration,
       '--quiet',
@@ -118,7 +124,7 @@ describe('onnxopt optimize', () => {
   });
 
   it('saves ranges, and calibrates from them to the same bytes', () => {
-    const base = ['optimize', digits, '--precision', 'int8', '--quiet'];
+    const base = ['optimize', digits, '--precision', 'int8', '--gate', 'none', '--quiet'];
     runCli([...base, '-o', at('a.onnx'), '--calibration-data', calibration, '--save-ranges', at('ranges.json')]);
     const again = runCli([...base, '-o', at('b.onnx'), '--ranges', at('ranges.json'), '--check-data', calibration]);
     expect(again.code).toBe(0);
@@ -127,7 +133,7 @@ describe('onnxopt optimize', () => {
 
   it('reads onnxopt.config.ts, and flags go before it', () => {
     const project = fs.mkdtempSync(path.join(folder, 'project-'));
-    const config = `export default { precision: 'int8', calibration: { data: ${JSON.stringify(calibration)}, limit: 20 } };`;
+    const config = `export default { precision: 'int8', quantization: { gate: 'none' }, calibration: { data: ${JSON.stringify(calibration)}, limit: 20 } };`;
     fs.writeFileSync(path.join(project, 'onnxopt.config.ts'), config);
     const { stdout } = runCli(['optimize', digits, '-o', 'out.onnx', '--json'], { cwd: project });
     expect(JSON.parse(stdout)).toMatchObject({ quantization: { samples: 20 } });

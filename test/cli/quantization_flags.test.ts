@@ -15,7 +15,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 const optimize = (...flags: readonly string[]) => {
   const output = path.join(folder, 'out.onnx');
-  const data = ['--calibration-data', fixture('digits/calibration.mjs'), '--calibration-limit', '8'];
+  const data = ['--calibration-data', fixture('digits/calibration.mjs'), '--calibration-limit', '8', '--gate', 'none'];
   const base = ['optimize', fixture('digits/digits.onnx'), '-o', output, '--precision', 'int8', '--cpu', 'avx2'];
   const { code, stdout, stderr } = runCli([...base, ...data, '--json', ...flags]);
   const report: { quantization: { eightBit: number; floats: { node: string; reason: string }[] } } | undefined =

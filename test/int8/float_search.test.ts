@@ -14,7 +14,7 @@ const detector = (quantization: OptimizeOptions['quantization'], rest: Partial<O
     precision: 'int8',
     cpu: 'vnni',
     calibration: { data: imageSamples(8) },
-    ...(quantization && { quantization }),
+    quantization: { gate: 'none', ...quantization },
     ...rest,
   });
 
@@ -28,7 +28,7 @@ const digits = (quantization: OptimizeOptions['quantization'], rest: Partial<Opt
     precision: 'int8',
     cpu: 'vnni',
     calibration: { data: images, limit: 16 },
-    ...(quantization && { quantization }),
+    quantization: { gate: 'none', ...quantization },
     ...rest,
   });
 

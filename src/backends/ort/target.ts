@@ -137,6 +137,7 @@ export const ortCpu: TargetProfile = {
   // Measured with the node tests of the standard, converted: it has MeanVarianceNormalization as a function whose
   // constants are float32. Casts are put around nodes that read float16, and never for bfloat16.
   castsAround: { float16: { except: ['MeanVarianceNormalization'] } },
+  timedBy: 'onnxruntime-cpu',
   // Without VNNI the kernels add pairs of u8·s8 products in 16 bits, which full-range weights saturate.
   weightOnly,
   dynamicInt8: 'DynamicQuantizeMatMul',

@@ -58,10 +58,22 @@ export function placeQuantization(
   const selection = selectParts(graph, options);
   requireTypes(selection, scheme);
   const careful = new Placing(graph, inference, scheme, selection).run();
-  if (careful.computes.length > 0) return careful;
+  if (careful.computes.length > 0 || hasLeftAll(graph, inference, scheme, options)) return careful;
   // Who asks for 8 bits and has sensitive layers only gets those.
   const leaves = { depthwise: false, first: false, shorterSums: 0, fewerOutputs: 0 };
   return new Placing(graph, inference, { ...scheme, leaves }, selection).run();
+}
+
+/** Whether there were layers to run on 8 bits and all of them are among the further floats. */
+function hasLeftAll(
+  graph: Graph,
+  inference: Inference,
+  scheme: QuantizationScheme,
+  options: PlacementOptions,
+): boolean {
+  const { floats, ...others } = options;
+  if (floats === undefined || floats.size === 0) return false;
+  return new Placing(graph, inference, scheme, selectParts(graph, others)).run().computes.length > 0;
 }
 
 class Placing {

@@ -49,6 +49,7 @@ export type Selection = {
 export function selectParts(graph: Graph, options: PlacementOptions): Selection {
   const { include, exclude = [], floats, tensors = [] } = options;
   const nodes = [...graph.nodes];
+  requireKnown(nodes, floats);
   const nodesOf = (selectors: readonly NodeSelector[]) => selectNodes(nodes, selectors);
   const skipped = new Set<Value>();
   const ranges = new Map<Value, Range>();
@@ -93,6 +94,19 @@ export const selectNodes = (
 ): ReadonlySet<Node> => new Set(selectors.flatMap((selector) => matches(nodes, selector, nodeNames, code)));
 
 const matchesNothing = 'quantize/override-matches-nothing';
+
+/** Names that were saved belong to the same model, simplified in the same way; others would be silently without effect. */
+function requireKnown(nodes: readonly Node[], floats: ReadonlyMap<string, string> | undefined): void {
+  if (floats === undefined) return;
+  const known = new Set(nodes.map((node) => node.outputs[0]?.name));
+  const stranger = [...floats.keys()].find((name) => !known.has(name));
+  if (stranger === undefined) return;
+  throw new DiagnosticError({
+    code: 'quantize/override-matches-nothing',
+    message: `no node computes "${stranger}", which is to stay in float`,
+    help: 'The names belong to another model, or to another version of it',
+  });
+}
 
 /** Whether one of the selectors means a node. */
 export function nodeMatcher(selectors: readonly NodeSelector[]): (node: Node) => boolean {

@@ -194,7 +194,7 @@ describe('a model that has Q/DQ pairs already', () => {
       target: 'ort-cpu',
       cpu: 'vnni',
       precision: 'int8',
-      quantization: { include: ['conv*'] },
+      quantization: { gate: 'none', include: ['conv*'] },
       calibration: { data: noise(basicBlock()) },
       check: false,
     });
@@ -243,7 +243,7 @@ describe('a model that has Q/DQ pairs already', () => {
       precision: 'int8',
       calibration: { data: noise(basicBlock()) },
       check: false,
-      quantization: { format: 'qoperator' },
+      quantization: { gate: 'none', format: 'qoperator' },
     });
     const result = await optimize({
       model: integers,

@@ -267,7 +267,7 @@ describe('the format qoperator', () => {
       precision: 'int8',
       calibration: { data },
       check: { data },
-      quantization: { format: 'qoperator', include: ['conv*'] },
+      quantization: { gate: 'none', format: 'qoperator', include: ['conv*'] },
     });
     expect(result.check.status).toBe('passed');
     const operators = operatorsOf(result.model);

@@ -14,7 +14,9 @@ it('two layers that share a weight and a bias are quantized, and every node has 
   b.output(value, 'y');
   const data = [1, 2, 3].map((seed) => ({ x: tensorData(randomTensor([1, 16, 8, 8], seed)) as Float32Array }));
   // The check loads the result in the runtime, which refuses a name that comes twice.
-  const result = await optimize({ model: b.build(), precision: 'int8', calibration: { data }, check: { data } });
+  const quantization = { gate: 'none' } as const;
+  const options = { precision: 'int8', quantization, calibration: { data }, check: { data } } as const;
+  const result = await optimize({ model: b.build(), ...options });
   expect(result.check.status).toBe('passed');
   expect(result.quantization?.eightBit).toBeGreaterThan(1);
   const names = [...result.model.graph.nodes].flatMap(({ name }) => (name === '' ? [] : [name]));
