@@ -29,8 +29,11 @@ export const equalizeLayers = (options: RescaleOptions = {}): Pass =>
       for (const each of declined) decline({ rule: name, ...each });
       const numbers = new ChannelNumbers();
       const pairs = groups.flatMap((group) => {
-        const reason = group.source?.kind === 'gain' ? 'a gain lies before it, no layer' : group.reason;
-        if (reason === '') return [{ group, source: group.source!, exponents: new Int32Array(group.place.channels) }];
+        const { source } = group;
+        if (typeof source !== 'string' && source.kind === 'layer') {
+          return [{ group, source, exponents: new Int32Array(group.place.channels) }];
+        }
+        const reason = typeof source === 'string' ? source : 'a gain lies before it, no layer';
         decline({ rule: name, node: group.readers[0]!.node, reason });
         return [];
       });

@@ -13,14 +13,14 @@ import {
 } from './channel_layer.js';
 import type { ChannelConstant, ChannelNumbers } from './channel_numbers.js';
 
-/** Layers that read one value, and what gives the channels of that value their sizes. */
+/** Layers that read one value along one axis, and what gives the channels of that value their sizes. */
 export type RescaleGroup = {
   readonly value: Value;
   readonly place: ChannelAxis;
+  /** At least one. Where there is a source, nobody else reads the value. */
   readonly readers: readonly ChannelLayer[];
-  /** Undefined where nothing can take a factor up; `reason` says why. */
-  readonly source: ScaleSource | undefined;
-  readonly reason: string;
+  /** What can take up a factor a channel, or the reason why nothing can. */
+  readonly source: ScaleSource | string;
 };
 
 /** Constants that are divided by the factors that the readers' weights are multiplied by: shifts on the way included. */
@@ -47,34 +47,37 @@ export function rescaleGroups(
   const declined: Declined[] = [];
   const seen = new Set<Value>();
   for (const node of graph.nodes) {
-    const input = node.inputs[0];
-    if (!isLayer(node) || input == null || seen.has(input)) continue;
-    seen.add(input);
-    const readers = readersOf(input, graph, inference);
-    if (typeof readers === 'string') {
-      declined.push({ node, reason: readers });
-      continue;
+    const value = node.inputs[0];
+    if (!isLayer(node) || value == null || seen.has(value)) continue;
+    seen.add(value);
+    const { readers, others } = readersOf(value, graph, inference);
+    for (const { use, reason } of others) {
+      if (use.kind === 'node' && isLayer(use.user) && use.index === 0) declined.push({ node: use.user, reason });
     }
+    if (readers.length === 0) continue;
     const place = readers[0]!.inputPlace;
-    const found = kept.has(input) ? rangeIsGiven(input) : findSource(input, place, inference, kept);
-    const isFound = typeof found !== 'string';
-    groups.push({ value: input, place, readers, source: isFound ? found : undefined, reason: isFound ? '' : found });
+    const source = others[0]?.reason ?? obstacle(value, kept) ?? findSource(value, place, inference, kept);
+    groups.push({ value, place, readers, source });
   }
   return { groups, declined };
 }
 
-/** The layers that read a value, where nobody else does. */
-function readersOf(value: Value, graph: Graph, inference: Inference): readonly ChannelLayer[] | string {
-  if (value.pinned) return 'a part that is kept names its input';
+function obstacle(value: Value, kept: ReadonlySet<Value>): string | undefined {
+  if (value.pinned) return `a part of the file that is kept names "${value.name}"`;
+  return kept.has(value) ? `the range of "${value.name}" is given` : undefined;
+}
+
+/** The layers that read a value along the axis of the first of them, and who reads it otherwise. */
+function readersOf(value: Value, graph: Graph, inference: Inference) {
   const readers: ChannelLayer[] = [];
+  const others: { readonly use: Use; readonly reason: string }[] = [];
   for (const use of value.uses) {
     const reader = readerOf(use, graph, inference);
-    if (typeof reader === 'string') return reader;
-    readers.push(reader);
+    if (typeof reader === 'string') others.push({ use, reason: reader });
+    else if (readers.length === 0 || reader.inputPlace.axis === readers[0]!.inputPlace.axis) readers.push(reader);
+    else others.push({ use, reason: 'layers read its input along different axes' });
   }
-  const [first, ...others] = readers;
-  const isOne = others.every(({ inputPlace }) => inputPlace.axis === first!.inputPlace.axis);
-  return isOne ? readers : 'layers read its input along different axes';
+  return { readers, others };
 }
 
 function readerOf(use: Use, graph: Graph, inference: Inference): ChannelLayer | string {
@@ -106,9 +109,8 @@ function findSource(
   }
   const onward = (index: number, axis: number): ScaleSource | string => {
     const before = producer.inputs[index]!;
-    if (before.uses.size > 1 || before.pinned) return `what ${producer.opType} reads is read elsewhere`;
-    if (kept.has(before)) return rangeIsGiven(before);
-    return findSource(before, { ...place, axis }, inference, kept);
+    if (before.uses.size > 1) return `what ${producer.opType} reads is read elsewhere`;
+    return obstacle(before, kept) ?? findSource(before, { ...place, axis }, inference, kept);
   };
   if (operand !== undefined && isSum(producer)) {
     const index = 1 - operand.index;
@@ -158,8 +160,6 @@ function gainSource(node: Node, inputs: readonly number[], { channels }: Channel
   }
   return { kind: 'gain', node, constants };
 }
-
-const rangeIsGiven = ({ name }: Value): string => `the range of "${name}" is given`;
 
 /** The largest weight that each channel of the value is multiplied by. */
 export function readerMaxima({ place, readers }: RescaleGroup, numbers: ChannelNumbers): Float64Array {
