@@ -76,6 +76,9 @@ const schema = z.strictObject({
     .strictObject({
       format: z.enum(['qdq', 'qoperator']).optional(),
       activationBits: z.union([z.literal(8), z.literal(16)]).optional(),
+      equalize: z.boolean().optional(),
+      smooth: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),
+      insertMul: z.boolean().optional(),
       include: z.array(selector).optional(),
       exclude: z.array(selector).optional(),
       minSqnr: z.number().optional(),

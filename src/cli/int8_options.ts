@@ -21,6 +21,9 @@ export type Int8Flags = {
   readonly floats?: string;
   readonly format?: 'qdq' | 'qoperator';
   readonly activationBits?: '8' | '16';
+  readonly equalize?: boolean;
+  readonly smooth?: boolean | number;
+  readonly insertMul?: boolean;
 };
 
 export const addInt8Options = (command: Command): Command =>
@@ -71,7 +74,10 @@ export const addInt8Options = (command: Command): Command =>
       new Option('--activation-bits <count>', '16 where the target takes them: truer, not faster (default: 8)').choices(
         ['8', '16'],
       ),
-    );
+    )
+    .option('--equalize', 'balance the channels of neighbouring layers before int8')
+    .option('--smooth [alpha]', 'move large activations into weights before int8 (default: 0.5)', parseNumber)
+    .option('--insert-mul', 'with --smooth, where no layer takes the factors up');
 
 export function int8Options(flags: Int8Flags): Pick<OptimizeOptions, 'cpu' | 'calibration' | 'quantization'> {
   const calibration = {
@@ -94,6 +100,9 @@ export function int8Options(flags: Int8Flags): Pick<OptimizeOptions, 'cpu' | 'ca
     ...(flags.floats !== undefined && { floats: flags.floats }),
     ...(flags.format && { format: flags.format }),
     ...(flags.activationBits && { activationBits: flags.activationBits === '16' ? (16 as const) : (8 as const) }),
+    ...(flags.equalize && { equalize: true }),
+    ...(flags.smooth !== undefined && { smooth: flags.smooth }),
+    ...(flags.insertMul && { insertMul: true }),
   };
   return {
     ...(flags.cpu !== undefined && { cpu: flags.cpu }),

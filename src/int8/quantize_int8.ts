@@ -20,12 +20,14 @@ import type { GateReport } from './latency_gate.js';
 import { applyGate, type GateSettings } from './latency_gate_conditions.js';
 import { placeInt8, prepareInt8 } from './prepare_int8.js';
 import { requestedScheme, type SchemeRequest } from './requested_scheme.js';
+import { type FloatRewrites, rewriteFloats } from './rewrite_floats.js';
 import { type CalibratorOverride, tensorCalibrators } from './tensor_calibrators.js';
 
 /** How int8 is written. */
 export type QuantizationOptions = Omit<PlacementOptions, 'floats' | 'tensors'> &
   AccuracyBar &
-  GateSettings & {
+  GateSettings &
+  FloatRewrites & {
     readonly tensors?: readonly (TensorOverride & CalibratorOverride)[];
     /** Further nodes to leave in float, by the name of their first output, with the reason; or a file that holds them. */
     readonly floats?: string | FloatNodes;
@@ -117,15 +119,17 @@ export async function planInt8(request: Int8Request): Promise<Int8Plan> {
   const { model, target, run, calibration = {}, onProgress } = request;
   const { floats, ...others } = request.quantization ?? {};
   const given = typeof floats === 'string' ? loadFloats(floats) : floats;
-  const quantization = { ...others, ...(given && { floats: given }) };
+  const asked = { ...others, ...(given && { floats: given }) };
   const { cpu = hostCpu().kind } = request;
-  const scheme = requestedScheme(target, cpu, { ...request, activationBits: quantization?.activationBits });
-  await prepareInt8(model, scheme, target, run, quantization);
+  const scheme = requestedScheme(target, cpu, { ...request, activationBits: asked.activationBits });
+  await prepareInt8(model, scheme, target, run, asked);
+  const inserted = await rewriteFloats(request);
+  const quantization = { ...asked, floats: new Map([...(given ?? []), ...inserted]) };
   const placement = placeInt8(model, scheme, quantization);
   requireFiniteLayers(placement);
   onProgress?.stage?.('calibrating');
   // In a thread of its own the model runs on while its activations are counted.
-  const calibrators = tensorCalibrators(model, quantization?.tensors ?? []);
+  const calibrators = tensorCalibrators(model, quantization.tensors ?? []);
   const counts = calibrators.size > 0 || countsElements(calibration.calibrator ?? 'minmax');
   const runner = ortRunner({ worker: counts || onProgress !== undefined });
   const values = valuesToObserve(placement);
