@@ -4,6 +4,7 @@ import { hostCpu } from './backends/ort/host.js';
 import { ortRunner } from './backends/ort/run.js';
 import { ortCpu } from './backends/ort/target.js';
 import { findTarget } from './backends/target.js';
+import { observeChannels } from './calibrate/observe_channels.js';
 import { observeMoments } from './calibrate/observe_moments.js';
 import { type OpenSourceOptions, openSource, type SourceSpec } from './calibrate/sources/open_source.js';
 import { type Dtype, dtypeDataSuffix, dtypeFileName, dtypeScheme } from './dtype_presets.js';
@@ -22,6 +23,7 @@ import {
   type MomentsObserver,
   quantizeWeights as weightsPass,
 } from './passes/quantize/quantize_weights.js';
+import { scaleSalientWeights } from './passes/quantize/rescale/scale_salient_weights.js';
 import type { NodeSelector } from './passes/quantize/selection.js';
 import { eliminateDeadNodes } from './passes/simplify/eliminate_dead_nodes.js';
 import { eliminateUnusedInitializers } from './passes/simplify/eliminate_unused_initializers.js';
@@ -37,9 +39,15 @@ export type BlocksScheme = {
   /**
    * `round` to the nearest code, or `hqq`: with zero points of half-quadratic optimization, which are truer, are not whole
    * numbers, and are slower for long inputs on the CPU; MatMulNBits alone takes them. `gptq`: so that errors make up for
-   * each other on the inputs of `calibration` samples. Default `round`.
+   * each other on the inputs of `calibration` samples. `awq`: rounded, weights that large activations meet on those
+   * samples more finely. Default `round`.
    */
-  readonly method?: 'round' | 'hqq' | 'gptq';
+  readonly method?: 'round' | 'hqq' | 'gptq' | 'awq';
+  /**
+   * With `awq`, multiply an activation where the layer before it cannot take the factors up: an operator more for a truer
+   * layer. Default: such layers are rounded as they are.
+   */
+  readonly insertMul?: boolean;
   /** Zero points in the middle. Default, except with `hqq`, which has none such. */
   readonly symmetric?: boolean;
   /** Whether scales reach to the ends of each block, or are those of the least squared error. Default `range`. */
@@ -81,7 +89,7 @@ export type QuantizeWeightsOptions = Omit<
 > & {
   /** Nodes to leave in float, by node name or output name; `*` stands for any characters. */
   readonly exclude?: readonly NodeSelector[];
-  /** Samples of what the model will see, which `gptq` alone reads. */
+  /** Samples of what the model will see, which `gptq` and `awq` read. */
   readonly calibration?: OpenSourceOptions & { readonly data?: SourceSpec; readonly limit?: number };
 } & (
     | { readonly scheme: WeightScheme; readonly dtype?: undefined }
@@ -149,17 +157,21 @@ type Settings = Pick<QuantizeWeightsOptions, 'cpu' | 'dtype' | 'calibration' | '
 };
 
 function schemeSteps(scheme: WeightScheme, target: TargetProfile, settings: Settings): PipelineStep[] {
-  const { pass, opset } = schemePass(scheme, target, settings);
+  const { pass, opset, before } = schemePass(scheme, target, settings);
   return [
     ...(opset === undefined ? [] : [{ pass: atLeastOpset(opset), reason: 'what is written needs it' }]),
     ...standardPipeline,
+    ...(before === undefined ? [] : [{ pass: before, reason: 'while weights are float' }]),
     { pass, reason: 'weights are constants and matrix products in one form now' },
     { pass: eliminateDeadNodes, reason: 'what was replaced, and what it read' },
     { pass: eliminateUnusedInitializers, reason: 'the float weights' },
   ];
 }
 
-function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Settings): { pass: Pass; opset?: number } {
+/** A pass that stores weights, what goes before it, and the opset that it writes. */
+type SchemePass = { readonly pass: Pass; readonly before?: Pass; readonly opset?: number };
+
+function schemePass(scheme: WeightScheme, target: TargetProfile, settings: Settings): SchemePass {
   const { exclude } = settings;
   switch (scheme.kind) {
     case 'blocks':
@@ -193,8 +205,9 @@ function weightLimit(target: TargetProfile, { cpu, dtype }: Settings): 127 | 64 
   return int8Scheme(ortCpu, cpu ?? (runsHere ? here : 'default'))?.weight.limit === 127 ? 127 : 64;
 }
 
-function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Settings) {
-  const { bits = 4, blockSize = 32, method = 'round', symmetric = method !== 'hqq', scales = 'range' } = scheme;
+function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Settings): SchemePass {
+  const { bits = 4, blockSize = 32, symmetric = scheme.method !== 'hqq', scales = 'range' } = scheme;
+  const method = scheme.method === 'awq' ? 'round' : (scheme.method ?? 'round');
   const { embeddings = false } = scheme;
   const form = scheme.form === 'standard' ? standardForm(target.weightOnly) : target.weightOnly;
   const accuracyLevel = scheme.accuracyLevel ?? form?.accuracyLevels?.[bits] ?? 0;
@@ -204,22 +217,39 @@ function blocksPass(scheme: BlocksScheme, target: TargetProfile, settings: Setti
   if (method === 'hqq' && symmetric) throw conflict('hqq finds zero points, which symmetric weights do not have');
   if (method === 'hqq' && bits === 8) throw conflict('hqq is for 4 bits; rounding to 8 loses little');
   if (method === 'hqq' && form.form !== 'MatMulNBits') throw notTaken(target, 'zero points that are not whole numbers');
+  if (scheme.insertMul && scheme.method !== 'awq') throw conflict('awq alone has factors to multiply by');
   const { exclude } = settings;
-  const moments = method === 'gptq' ? momentsObserver(settings) : undefined;
-  const options = { bits, blockSize, method, symmetric, scales, accuracyLevel, embeddings, exclude };
-  const pass = weightsPass({ ...options, ...(moments && { moments }) }, form);
-  return { pass, ...(form.form === 'DequantizeLinear' && { opset: blockedOpset }) };
+  const blocks = { bits, blockSize, method, symmetric, scales, negativeScales: form.negativeScales };
+  const options = { ...blocks, accuracyLevel, embeddings, exclude };
+  const pass = weightsPass(
+    { ...options, ...(method === 'gptq' && { moments: momentsObserver(settings, method) }) },
+    form,
+  );
+  const opset = form.form === 'DequantizeLinear' ? { opset: blockedOpset } : {};
+  if (scheme.method !== 'awq') return { pass, ...opset };
+  const { insertMul = false } = scheme;
+  const moments = momentsObserver(settings, scheme.method);
+  const channels = observer(settings, scheme.method, observeChannels);
+  return { pass, before: scaleSalientWeights({ blocks, exclude, insertMul, moments, channels }), ...opset };
 }
 
 const standardForm = (own: WeightOnlyScheme | undefined): WeightOnlyScheme | undefined =>
   own && { form: 'DequantizeLinear', bits: own.bits, zeroPoints: own.zeroPoints, negativeScales: false };
 
-function momentsObserver({ calibration = {}, onProgress }: Settings): MomentsObserver {
+const momentsObserver = (settings: Settings, method: string): MomentsObserver =>
+  observer(settings, method, observeMoments);
+
+/** Observes on the samples of the request, which are opened anew each time. */
+function observer<Result>(
+  { calibration = {}, onProgress }: Settings,
+  method: string,
+  observe: (...parameters: Parameters<typeof observeMoments>) => Promise<Result>,
+): (...parameters: Parameters<MomentsObserver>) => Promise<Result> {
   const { data, limit, ...reading } = calibration;
   if (data === undefined) {
     throw new DiagnosticError({
       code: 'quantize/no-calibration-data',
-      message: 'gptq needs samples of what the model will see',
+      message: `${method} needs samples of what the model will see`,
       help: 'Give --calibration-data with a folder of samples, or choose another method',
     });
   }
@@ -231,7 +261,7 @@ function momentsObserver({ calibration = {}, onProgress }: Settings): MomentsObs
       ...(limit !== undefined && { limit }),
       ...(onProgress?.sample && { onSample: onProgress.sample }),
     };
-    return observeMoments(model, requests, source, ortRunner({ worker: onProgress !== undefined }), options);
+    return observe(model, requests, source, ortRunner({ worker: onProgress !== undefined }), options);
   };
 }
 

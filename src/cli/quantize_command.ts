@@ -18,7 +18,8 @@ type Flags = DataFlags &
     readonly target?: string;
     readonly cpu?: string;
     readonly blockSize?: number;
-    readonly method?: 'round' | 'hqq' | 'gptq';
+    readonly method?: 'round' | 'hqq' | 'gptq' | 'awq';
+    readonly insertMul?: boolean;
     readonly calibrationData?: string;
     readonly calibrationLimit?: number;
     readonly asymmetric?: boolean;
@@ -61,13 +62,15 @@ export const quantizeCommand = (): Command =>
           )
           .option('--block-size <count>', 'weights a block: 16 to 256 (default: 32; 64 with --bnb4)', parseCount)
           .addOption(
-            choice('--method <name>', 'hqq: truer zero points, slower; gptq: from samples (default: round)', [
+            choice('--method <name>', 'hqq: truer zero points, slower; gptq, awq: from samples (default: round)', [
               'round',
               'hqq',
               'gptq',
+              'awq',
             ]),
           )
-          .option('--calibration-data <path>', 'samples for --method gptq, as optimize takes them')
+          .option('--insert-mul', 'with --method awq, where no layer takes the factors up')
+          .option('--calibration-data <path>', 'samples for --method gptq and awq, as optimize takes them')
           .option('--calibration-limit <count>', 'samples to calibrate on at most', parseCount)
           .option('--asymmetric', 'a zero point for each block')
           .addOption(choice('--weight-scales <name>', 'to the ends, or of the least squared error', ['range', 'mse']))
@@ -134,15 +137,15 @@ async function choose(flags: Flags): Promise<Choice> {
     });
   }
   if (way === 'analyze') return 'analyze';
-  if (flags.calibrationData !== undefined && flags.method !== 'gptq') {
+  if (flags.calibrationData !== undefined && flags.method !== 'gptq' && flags.method !== 'awq') {
     throw new DiagnosticError({
       code: 'usage/conflicting-options',
-      message: 'samples mean nothing without --method gptq',
+      message: 'samples mean nothing without --method gptq or awq',
       help: 'optimize --precision int8 quantizes activations with samples',
     });
   }
   if (flags.dtype !== undefined) return { dtype: flags.dtype };
-  const { blockSize, method, asymmetric, weightScales, accuracyLevel, embeddings, convolutions } = flags;
+  const { blockSize, method, insertMul, asymmetric, weightScales, accuracyLevel, embeddings, convolutions } = flags;
   const shared = { ...(weightScales && { scales: weightScales }), ...(embeddings && { embeddings }) };
   const size = blockSize === undefined ? {} : { blockSize };
   if (flags.bnb4 !== undefined) return { scheme: { kind: 'bnb4', type: flags.bnb4, ...size } };
@@ -159,6 +162,7 @@ async function choose(flags: Flags): Promise<Choice> {
       ...size,
       ...shared,
       ...(method && { method }),
+      ...(insertMul && { insertMul }),
       ...(asymmetric && { symmetric: false }),
       ...(flags.standard && { form: 'standard' as const }),
       ...(accuracyLevel && { accuracyLevel: Number(accuracyLevel) as 0 | 1 | 4 }),
@@ -170,6 +174,7 @@ async function choose(flags: Flags): Promise<Choice> {
 const belongsTo: readonly (readonly [keyof Flags, readonly string[]])[] = [
   ['blockSize', ['weights', 'bnb4']],
   ['method', ['weights']],
+  ['insertMul', ['weights']],
   ['calibrationData', ['weights', 'analyze']],
   ['calibrationLimit', ['weights', 'analyze']],
   ['asymmetric', ['weights']],
