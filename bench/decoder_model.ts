@@ -12,6 +12,8 @@ export type DecoderSizes = {
   readonly vocabulary: number;
   /** Tokens of a run, fixed. */
   readonly length: number;
+  /** How many times as large as the others one channel in 64 leaves each normalization; 1 unless told. */
+  readonly outliers?: number;
 };
 
 /**
@@ -70,8 +72,9 @@ class DecoderWriter {
   }
 
   normal(x: Value, name: string): Value {
-    const { hidden } = this.sizes;
-    const scale = this.constant(`${name}_scale`, floatTensor(new Float32Array(hidden).fill(1)));
+    const { hidden, outliers = 1 } = this.sizes;
+    const gains = Float32Array.from({ length: hidden }, (_, channel) => (channel % 64 === 33 ? outliers : 1));
+    const scale = this.constant(`${name}_scale`, floatTensor(gains));
     const offset = this.constant(`${name}_offset`, floatTensor(new Float32Array(hidden)));
     return this.op('LayerNormalization', [x, scale, offset]);
   }

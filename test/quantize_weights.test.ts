@@ -203,6 +203,43 @@ describe('quantizeWeights with gptq', () => {
   });
 });
 
+describe('quantizeWeights with awq', () => {
+  const inputs = (seed: number) => ({ x: randomTensor([40, 64], seed) });
+
+  it.each(['ort-cpu', 'portable'])(
+    'answers better than rounding where a few channels are large, for %s',
+    async (target) => {
+      const b = new ModelBuilder(17);
+      const gains = floatTensor(Float32Array.from({ length: 64 }, (_, channel) => (channel % 16 === 7 ? 12 : 1)));
+      const normal = b.op('LayerNormalization', [b.input('x', ['N', 64]), b.constant('gain', gains)]);
+      b.output(b.op('MatMul', [normal, b.constant('w', randomTensor([64, 96], 3))]), 'y');
+      const model = b.build();
+      const result = async (method: 'round' | 'awq') => {
+        const found = await quantizeWeights({
+          model,
+          target,
+          scheme: { kind: 'blocks', method },
+          calibration: { data: [1, 11, 21, 31].map(inputs) },
+          check: { data: [101, 111].map(inputs) },
+        });
+        if (found.check.status !== 'passed') throw new Error(found.check.reason);
+        return { operators: operatorsOf(found.model), sqnr: found.check.comparison.outputs[0]!.error.sqnr };
+      };
+      const [rounded, scaled] = [await result('round'), await result('awq')];
+      console.info(`${target}: rounded ${rounded.sqnr.toFixed(1)} dB, awq ${scaled.sqnr.toFixed(1)}`);
+      expect(scaled.operators).toEqual(rounded.operators);
+      expect(scaled.sqnr).toBeGreaterThan(rounded.sqnr + 2);
+    },
+  );
+
+  it('asks for samples, and refuses products without it', async () => {
+    const request = (scheme: object) =>
+      quantizeWeights({ model: encoder(), scheme: { kind: 'blocks', ...scheme } } as QuantizeWeightsOptions);
+    await expect(request({ method: 'awq' })).rejects.toThrow('quantize/no-calibration-data');
+    await expect(request({ insertMul: true })).rejects.toThrow('usage/conflicting-options');
+  });
+});
+
 describe('dtypes', () => {
   it('have the file names that transformers.js looks for', () => {
     expect(dtypes.map((dtype) => dtypeFileName('model', dtype))).toEqual([

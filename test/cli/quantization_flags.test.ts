@@ -79,6 +79,19 @@ describe('onnxopt optimize --precision int8', () => {
     expect(optimize('--format', 'qoperator', '--target', 'tensorrt@10')).toMatchObject({ code: 2 });
   });
 
+  it('rewrites the float model first with --equalize and --smooth', () => {
+    const fired = (...flags: readonly string[]) => {
+      const output = path.join(folder, 'rewritten.onnx');
+      const data = ['--calibration-data', fixture('digits/calibration.mjs'), '--calibration-limit', '8'];
+      const base = ['optimize', fixture('digits/digits.onnx'), '-o', output, '--precision', 'int8', '--cpu', 'avx2'];
+      return runCli([...base, ...data, '--report', ...flags]).stdout;
+    };
+    expect(fired()).not.toMatch(/equalize-layers|smooth-activations/);
+    expect(fired('--equalize')).toMatch(/equalize-layers +\d/);
+    expect(fired('--smooth', '0.25')).toMatch(/smooth-activations +\d/);
+    expect(optimize('--smooth', '2')).toMatchObject({ code: 2 });
+  });
+
   it('takes the same from a configuration', () => {
     const config = path.join(folder, 'onnxopt.config.mjs');
     fs.writeFileSync(

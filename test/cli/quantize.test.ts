@@ -50,9 +50,9 @@ describe('onnxopt quantize', () => {
     expect(operatorsOf(loadModel(at('report.onnx')))).toContain('MatMulInteger');
   });
 
-  it('takes samples for gptq', () => {
-    const args = ['--weights', '4', '--method', 'gptq', '--calibration-data', 'random', '--bind', 'N=64'];
-    const { code, stdout } = quantize('-o', at('gptq.onnx'), ...args);
+  it.each([['gptq'], ['awq'], ['awq', '--insert-mul']])('takes samples for %s %s', (method, ...more) => {
+    const args = ['--weights', '4', '--method', method!, '--calibration-data', 'random', '--bind', 'N=64', ...more];
+    const { code, stdout } = quantize('-o', at('calibrated.onnx'), ...args);
     expect(code).toBe(0);
     expect(stdout).toContain('1 layer has quantized weights');
   });
