@@ -8,6 +8,7 @@ import { formatTable } from '../src/cli/table.js';
 import { calibrationBench } from './calibration.js';
 import { commandBench } from './command.js';
 import { externalDataBench } from './external_data.js';
+import { floatRewritesBench } from './float_rewrites.js';
 import { halfBench } from './half_conversion.js';
 import { inferenceBench } from './inference.js';
 import { int8Bench } from './int8.js';
@@ -17,6 +18,7 @@ import { weightOnlyBench } from './weight_only.js';
 
 const benches: readonly Bench[] = [
   int8Bench,
+  floatRewritesBench,
   calibrationBench,
   externalDataBench,
   commandBench,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { outlierNetwork, unbalancedNetwork } from '../../bench/unbalanced_network.js';
 import type { QuantizationOptions } from '../../src/int8/quantize_int8.js';
 import type { Model } from '../../src/ir/graph.js';
 import { type OptimizeResult, optimize } from '../../src/optimize.js';
 import { randomTensor } from '../build_model.js';
-import { outlierNetwork, unbalancedNetwork } from './unbalanced_network.js';
 
 const samplesOf = (dims: readonly number[], seeds: readonly number[]) =>
   seeds.map((seed) => ({ x: randomTensor(dims, seed) }));
