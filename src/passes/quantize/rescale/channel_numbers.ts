@@ -66,7 +66,8 @@ export class ChannelNumbers {
       for (const index of indices) {
         const value = node.inputs[index]!;
         const tensor = tensorFromData('float', constantTensor(value)!.dims, this.of({ node, index }));
-        if (value.initializer !== null && value.uses.size === 1) editor.setInitializer(value, tensor);
+        const isOwn = value.initializer !== null && value.uses.size === 1 && !value.pinned;
+        if (isOwn) editor.setInitializer(value, tensor);
         else editor.setInput(node, index, editor.addInitializer(node.graph, tensor, value.name));
       }
     }
