@@ -50,7 +50,7 @@ function numbers(dims: readonly number[]): Pick<Case, 'calibration' | 'check'> {
     ),
   });
   const samples = (length: number) => Array.from({ length }, sample);
-  return { calibration: { data: samples(8) }, check: { data: samples(4) } };
+  return { calibration: { data: samples(64) }, check: { data: samples(4) } };
 }
 
 async function sqnr({ name, check, ...rest }: Case, quantization: QuantizationOptions): Promise<number> {

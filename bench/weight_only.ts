@@ -25,8 +25,8 @@ const schemes: readonly (readonly [string, WeightScheme])[] = [
   ['dynamic int8, least squares', { kind: 'dynamic', scales: 'mse' }],
 ];
 
-/** What is compared where a few channels of activations are ten times as large as the others. */
-const outliers = 10;
+/** What is compared where one channel of activations in 64 is four times as large as the others. */
+const outliers = 4;
 const againstOutliers: ReadonlySet<string> = new Set([
   '4 bits, rounded',
   '4 bits, zero points',
