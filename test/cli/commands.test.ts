@@ -240,7 +240,18 @@ describe('bad input: a code, one line, exit 1, and nothing written', () => {
     fs.writeFileSync(at('old.onnx'), 'precious');
     const config = at('strict.mjs');
     fs.writeFileSync(config, 'export default { check: { tolerance: { minSqnr: 90 } } };');
-    const int8 = ['optimize', digits, '-o', at('old.onnx'), '--precision', 'int8', '--calibration-data', calibration];
+    const int8 = [
+      'optimize',
+      digits,
+      '-o',
+      at('old.onnx'),
+      '--precision',
+      'int8',
+      '--gate',
+      'none',
+      '--calibration-data',
+      calibration,
+    ];
     const strict = runCli([...int8, '--config', config]);
     expect(strict).toMatchObject({ code: 3, stderr: expect.stringContaining('check/failed') });
     // What is asked of int8 is searched for first, and what is not to be had is not written either.
