@@ -5,6 +5,7 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { hostCpu } from '../src/backends/ort/host.js';
 import { formatTable } from '../src/cli/table.js';
+import { accuracyBench } from './accuracy.js';
 import { calibrationBench } from './calibration.js';
 import { commandBench } from './command.js';
 import { externalDataBench } from './external_data.js';
@@ -19,6 +20,7 @@ import { weightOnlyBench } from './weight_only.js';
 const benches: readonly Bench[] = [
   int8Bench,
   floatRewritesBench,
+  accuracyBench,
   calibrationBench,
   externalDataBench,
   commandBench,
@@ -35,6 +37,9 @@ const { values } = parseArgs({
     json: { type: 'string' },
     peers: { type: 'string' },
     models: { type: 'string', multiple: true },
+    task: { type: 'string', multiple: true },
+    calibrators: { type: 'boolean' },
+    'write-samples': { type: 'string' },
   },
 });
 
@@ -49,6 +54,9 @@ for (const bench of benches) {
     smoke: values.smoke ?? false,
     ...(values.peers && { peers: values.peers }),
     ...(values.models && { models: values.models }),
+    ...(values.task && { tasks: values.task }),
+    ...(values.calibrators && { calibrators: true }),
+    ...(values['write-samples'] && { writeSamples: values['write-samples'] }),
   });
   measurements.push(...made);
   const rows = made.map(({ what, value, unit, bar }) => [

@@ -15,6 +15,12 @@ export type BenchOptions = {
   readonly peers?: string;
   /** Folders of further models. */
   readonly models?: readonly string[];
+  /** Accuracy: each calibrator, beside the default one. */
+  readonly calibrators?: boolean;
+  /** Accuracy: the tasks wanted, by name; all unless told. */
+  readonly tasks?: readonly string[];
+  /** Accuracy: where the calibration samples are written, for other tools. */
+  readonly writeSamples?: string;
 };
 
 export type Bench = {

@@ -1,0 +1,180 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { type OrtSession, openSession } from '../src/backends/ort/session.js';
+import type { CalibratorName } from '../src/calibrate/calibrators/calibrator.js';
+import type { Feeds } from '../src/calibrate/sources/source.js';
+import { CheckFailedError } from '../src/evaluate/check.js';
+import { ErrorAccumulator } from '../src/evaluate/output_error.js';
+import { optimize } from '../src/optimize.js';
+import { faceTask, segmentTask, textDetectorTask } from './accuracy_detectors.js';
+import { digitsTask } from './accuracy_digits.js';
+import { linesTask } from './accuracy_lines.js';
+import { writeSamples } from './accuracy_samples.js';
+import type { AccuracyItem, AccuracyTask, Answer } from './accuracy_task.js';
+import { voiceTask } from './accuracy_voice.js';
+import type { Bench, BenchOptions, Measurement } from './measurement.js';
+
+const tasks: readonly AccuracyTask[] = [digitsTask, linesTask, voiceTask, textDetectorTask, segmentTask, faceTask];
+
+const calibrators: readonly CalibratorName[] = ['minmax', 'average', 'entropy', 'percentile', 'mse', 'auto'];
+
+/** Of 100, what float gets right at most more than int8. */
+const bar = 0.3;
+
+/**
+ * int8 against float on data whose truth is known. Points are hundredths of what is counted; SQNR is that of the output
+ * that comes off worst.
+ */
+export const accuracyBench: Bench = {
+  name: 'accuracy',
+  summary: 'what int8 gets right, in points of 100, beside float; where another tool has several files, its best',
+  async run(options) {
+    const measurements: Measurement[] = [];
+    for (const task of tasks) {
+      if (options.tasks !== undefined && !options.tasks.includes(task.name)) continue;
+      const samples = await task.calibration(options.smoke);
+      if (options.writeSamples !== undefined) writeSamples(options.writeSamples, task, samples);
+      measurements.push(...(await measure(task, samples, options)));
+    }
+    return measurements;
+  },
+};
+
+type Contender = { readonly label: string; readonly session: OrtSession; readonly tally: Tally };
+
+/** In points. */
+type Found = { readonly label: string; readonly right: number; readonly agrees: number; readonly sqnr: number };
+
+async function measure(task: AccuracyTask, samples: readonly Feeds[], options: BenchOptions): Promise<Measurement[]> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-bench-'));
+  try {
+    const files = [
+      ['float', task.model],
+      ...(await ownFiles(task, samples, folder, options.calibrators ?? false)),
+      ...peerFiles(task, options.peers),
+    ] as const;
+    const contenders: Contender[] = [];
+    for (const [label, file] of files) {
+      contenders.push({ label, session: await openSession({ path: file! }), tally: new Tally() });
+    }
+    const items = await task.items(options.smoke);
+    for (const item of items) await ask(item, contenders);
+    for (const { session } of contenders) await session.close();
+    return report(
+      task,
+      contenders.map(({ label, tally }) => tally.found(label)),
+      contenders[0]!.tally.of,
+    );
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The first contender is float. */
+async function ask(item: AccuracyItem, contenders: readonly Contender[]): Promise<void> {
+  let float: Answer | undefined;
+  for (const { session, tally } of contenders) {
+    const answer = await item.answer(session);
+    float ??= answer;
+    tally.add(item, answer, float);
+  }
+}
+
+/** With the default options, the check included, and with each calibrator where they are asked for. */
+async function ownFiles(
+  { name, model }: AccuracyTask,
+  data: readonly Feeds[],
+  folder: string,
+  all: boolean,
+): Promise<[string, string][]> {
+  const output = path.join(folder, `${name}.onnx`);
+  const settings = { model, output, precision: 'int8', calibration: { data } } as const;
+  let label = 'onnxopt';
+  try {
+    await optimize(settings);
+  } catch (error) {
+    if (!(error instanceof CheckFailedError)) throw error;
+    label = 'onnxopt, refused by its check';
+    await optimize({ ...settings, check: false });
+  }
+  const files: [string, string][] = [[label, output]];
+  for (const calibrator of all ? calibrators : []) {
+    const other = path.join(folder, `${name}.${calibrator}.onnx`);
+    await optimize({ ...settings, output: other, calibration: { data, calibrator }, check: false });
+    files.push([`onnxopt ${calibrator}`, other]);
+  }
+  return files;
+}
+
+function peerFiles({ name }: AccuracyTask, peers: string | undefined): [string, string][] {
+  const folder = peers === undefined ? undefined : path.join(peers, name);
+  if (folder === undefined || !fs.existsSync(folder)) return [];
+  const files = fs.readdirSync(folder).filter((file) => file.endsWith('.onnx'));
+  return files.sort().map((file) => [`peer ${path.basename(file, '.onnx')}`, path.join(folder, file)]);
+}
+
+class Tally {
+  private readonly right = { good: 0, of: 0 };
+  private readonly agrees = { good: 0, of: 0 };
+  private readonly errors = new Map<string, ErrorAccumulator>();
+
+  add(item: AccuracyItem, answer: Answer, float: Answer): void {
+    const { right, agrees } = item.judge(answer, float);
+    this.right.good += right.good;
+    this.right.of += right.of;
+    this.agrees.good += agrees.good;
+    this.agrees.of += agrees.of;
+    for (const [name, reference] of float) {
+      const error = this.errors.get(name) ?? new ErrorAccumulator();
+      this.errors.set(name, error);
+      error.add(reference, answer.get(name)!);
+    }
+  }
+
+  get of(): number {
+    return this.right.of;
+  }
+
+  found(label: string): Found {
+    return {
+      label,
+      right: (100 * this.right.good) / this.right.of,
+      agrees: (100 * this.agrees.good) / this.agrees.of,
+      sqnr: Math.min(...[...this.errors.values()].map((error) => error.result().sqnr)),
+    };
+  }
+}
+
+function report({ title, metrics }: AccuracyTask, found: readonly Found[], of: number): Measurement[] {
+  const [float, ...others] = found;
+  const peers = others.filter(({ label }) => label.startsWith('peer '));
+  const best = peers.reduce<Found | undefined>((a, b) => (a === undefined || isBetter(b, a) ? b : a), undefined);
+  const own = others.filter((each) => !peers.includes(each));
+  const lines = (each: Found): Measurement[] => [
+    { what: `${title}, ${each.label}: ${metrics.right}`, value: each.right, unit: '%' },
+    { what: `${title}, ${each.label}: ${metrics.agrees}`, value: each.agrees, unit: '%' },
+    { what: `${title}, ${each.label}: SQNR`, value: each.sqnr, unit: 'dB' },
+  ];
+  const ours = own[0]!;
+  return [
+    { what: `${title}, float: ${metrics.right}, of ${of}`, value: float!.right, unit: '%' },
+    ...own.flatMap(lines),
+    ...(best === undefined ? [] : lines(best)),
+    { what: `${title}: float − onnxopt`, value: float!.right - ours.right, unit: 'points', bar },
+    ...(best === undefined
+      ? []
+      : [
+          {
+            what: `${title}: best of ${peers.length} peers − onnxopt`,
+            value: best.right - ours.right,
+            unit: 'points',
+            bar: 0,
+          },
+        ]),
+  ];
+}
+
+/** By what is right; the nearer to float where that is equal. */
+const isBetter = (a: Found, b: Found): boolean =>
+  a.right !== b.right ? a.right > b.right : a.agrees !== b.agrees ? a.agrees > b.agrees : a.sqnr > b.sqnr;
