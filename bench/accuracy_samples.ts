@@ -3,17 +3,14 @@ import path from 'node:path';
 import { zipSync } from 'fflate';
 import type { Feeds } from '../src/calibrate/sources/source.js';
 import type { Tensor } from '../src/ir/tensor.js';
-import type { AccuracyTask } from './accuracy_task.js';
-import { repository } from './models.js';
 
-/** `FOLDER/NAME/0000.npz`…, an array an input, and `FOLDER/NAME/model.txt` that says which model they are for. */
-export function writeSamples(folder: string, { name, model }: AccuracyTask, samples: readonly Feeds[]): void {
-  const own = path.join(folder, name);
-  fs.mkdirSync(own, { recursive: true });
-  fs.writeFileSync(path.join(own, 'model.txt'), `${path.relative(repository, model)}\n`);
+/** `FOLDER/model.onnx`, and `FOLDER/0000.npz`… with an array an input. */
+export function writeSamples(folder: string, model: string, samples: readonly Feeds[]): void {
+  fs.mkdirSync(folder, { recursive: true });
+  fs.copyFileSync(model, path.join(folder, 'model.onnx'));
   for (const [index, feeds] of samples.entries()) {
     const arrays = Object.fromEntries([...feeds].map(([input, tensor]) => [`${input}.npy`, npyFile(tensor)]));
-    fs.writeFileSync(path.join(own, `${String(index).padStart(4, '0')}.npz`), zipSync(arrays, { level: 0 }));
+    fs.writeFileSync(path.join(folder, `${String(index).padStart(4, '0')}.npz`), zipSync(arrays, { level: 0 }));
   }
 }
 

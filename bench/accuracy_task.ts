@@ -1,5 +1,6 @@
 import type { OrtSession } from '../src/backends/ort/session.js';
 import type { Feeds } from '../src/calibrate/sources/source.js';
+import type { Model } from '../src/ir/graph.js';
 import type { Tensor } from '../src/ir/tensor.js';
 
 /** What a model said of one item, by output name. */
@@ -20,8 +21,9 @@ export type AccuracyTask = {
   readonly title: string;
   /** What `right` counts, and what `agrees` counts. */
   readonly metrics: { readonly right: string; readonly agrees: string };
-  readonly model: string;
-  /** What ranges are found with; nothing of it is among the items. */
-  calibration(smoke: boolean): Promise<readonly Feeds[]>;
+  /** A file, or what is made of one. */
+  readonly model: string | (() => Model);
+  /** What ranges are found with; nothing of it is among the items. `model` is the float file. */
+  calibration(smoke: boolean, model: string): Promise<readonly Feeds[]>;
   items(smoke: boolean): Promise<readonly AccuracyItem[]>;
 };

@@ -3,6 +3,9 @@ import { loadSpeech } from '../fixtures/speech/speech_data.mjs';
 import type { OrtSession } from '../src/backends/ort/session.js';
 import { openSession } from '../src/backends/ort/session.js';
 import type { Feeds } from '../src/calibrate/sources/source.js';
+import { Editor } from '../src/ir/editor.js';
+import type { Model } from '../src/ir/graph.js';
+import { loadModel } from '../src/ir/onnx/files.js';
 import { floatTensor, int64Tensor, type Tensor, tensorData } from '../src/ir/tensor.js';
 import type { AccuracyItem, AccuracyTask } from './accuracy_task.js';
 import { chooser } from './accuracy_words.js';
@@ -19,11 +22,11 @@ type Listened = { readonly feeds: readonly Feeds[]; readonly chances: Float32Arr
 
 export const voiceTask: AccuracyTask = {
   name: 'voice',
-  title: 'Silero VAD v6',
+  title: 'Silero VAD v6 at 16 kHz',
   metrics: { right: 'frames of 32 ms right', agrees: 'frames as float' },
-  model: path.join(repository, 'node_modules/@ricky0123/vad-web/dist/silero_vad_v6.onnx'),
-  async calibration(smoke) {
-    const session = await openSession({ path: this.model });
+  model: atOneRate,
+  async calibration(smoke, model) {
+    const session = await openSession({ path: model });
     const feeds: Feeds[] = [];
     for (const { samples } of recordings('calibration', smoke ? 2 : 16)) {
       const listened = await listen(session, samples);
@@ -34,6 +37,16 @@ export const voiceTask: AccuracyTask = {
   },
   items: async (smoke) => recordings('test', smoke ? 4 : 96).map(item),
 };
+
+/** With the sampling rate a constant, so that no branch hides the layers from a tool that does not look into branches. */
+function atOneRate(): Model {
+  const model = loadModel(path.join(repository, 'node_modules/@ricky0123/vad-web/dist/silero_vad_v6.onnx'));
+  const editor = new Editor(model);
+  const rate = model.graph.inputs.find(({ name }) => name === 'sr')!;
+  editor.replaceAllUses(rate, editor.addInitializer(model.graph, int64Tensor([16000], []), 'rate'));
+  editor.removeInput(rate);
+  return model;
+}
 
 function item({ samples, speech }: Recording): AccuracyItem {
   return {
@@ -62,7 +75,6 @@ async function listen(session: OrtSession, samples: Float32Array): Promise<Liste
     const fed = new Map([
       ['input', floatTensor(heard, [1, heard.length])],
       ['state', state],
-      ['sr', int64Tensor([16000], [])],
     ]);
     const results = await session.run(fed);
     state = results.get('stateN')!;

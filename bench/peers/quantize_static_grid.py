@@ -20,7 +20,6 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from quantize_static import constants_to_initializers
 
-ROOT = Path(__file__).resolve().parents[2]
 METHODS = {
     "minmax": CalibrationMethod.MinMax,
     "entropy": CalibrationMethod.Entropy,
@@ -67,7 +66,7 @@ def main():
         output.mkdir(parents=True, exist_ok=True)
         print(folder.name, flush=True)
         with tempfile.TemporaryDirectory() as scratch:
-            prepared = prepare(ROOT / (folder / "model.txt").read_text().strip(), Path(scratch))
+            prepared = prepare(folder / "model.onnx", Path(scratch))
             grid = itertools.product(arguments.methods, ACTIVATIONS, ("tensor", "channel"), ("8", "7"))
             for method, activation, granularity, bits in grid:
                 symmetric = activation == "int8"
