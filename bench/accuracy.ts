@@ -50,7 +50,7 @@ type Found = { readonly label: string; readonly right: number; readonly agrees: 
 async function measure(task: AccuracyTask, options: BenchOptions): Promise<Measurement[]> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-bench-'));
   try {
-    const model = floatFile(task, folder);
+    const model = await floatFile(task, folder);
     const samples = await task.calibration(options.smoke, model);
     if (options.writeSamples !== undefined) writeSamples(path.join(options.writeSamples, task.name), model, samples);
     const files = [
@@ -75,10 +75,10 @@ async function measure(task: AccuracyTask, options: BenchOptions): Promise<Measu
   }
 }
 
-function floatFile({ model }: AccuracyTask, folder: string): string {
+async function floatFile({ model }: AccuracyTask, folder: string): Promise<string> {
   if (typeof model === 'string') return model;
   const file = path.join(folder, 'float.onnx');
-  saveModel(model(), file);
+  saveModel(await model(), file);
   return file;
 }
 

@@ -22,7 +22,7 @@ export type AccuracyTask = {
   /** What `right` counts, and what `agrees` counts. */
   readonly metrics: { readonly right: string; readonly agrees: string };
   /** A file, or what is made of one. */
-  readonly model: string | (() => Model);
+  readonly model: string | (() => Promise<Model>);
   /** What ranges are found with; nothing of it is among the items. `model` is the float file. */
   calibration(smoke: boolean, model: string): Promise<readonly Feeds[]>;
   items(smoke: boolean): Promise<readonly AccuracyItem[]>;
