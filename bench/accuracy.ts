@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type OrtSession, openSession } from '../src/backends/ort/session.js';
+import { openSession } from '../src/backends/ort/session.js';
 import type { CalibratorName } from '../src/calibrate/calibrators/calibrator.js';
 import type { Feeds } from '../src/calibrate/sources/source.js';
 import { CheckFailedError } from '../src/evaluate/check.js';
@@ -24,6 +24,9 @@ const calibrators: readonly CalibratorName[] = ['minmax', 'average', 'entropy', 
 /** Of 100, what float gets right at most more than int8. */
 const bar = 0.3;
 
+/** Files of another tool that are asked about every item. */
+const finalists = 6;
+
 /**
  * int8 against float on data whose truth is known. Points are hundredths of what is counted. SQNR is the median
  * of the items', each that of the output that comes off worst: a single item far outside of what was calibrated with,
@@ -42,7 +45,8 @@ export const accuracyBench: Bench = {
   },
 };
 
-type Contender = { readonly label: string; readonly session: OrtSession; readonly tally: Tally };
+/** A label and a path. */
+type NamedFile = readonly [string, string];
 
 /** In points. */
 type Found = { readonly label: string; readonly right: number; readonly agrees: number; readonly sqnr: number };
@@ -53,22 +57,17 @@ async function measure(task: AccuracyTask, options: BenchOptions): Promise<Measu
     const model = await floatFile(task, folder);
     const samples = await task.calibration(options.smoke, model);
     if (options.writeSamples !== undefined) writeSamples(path.join(options.writeSamples, task.name), model, samples);
-    const files = [
-      ['float', model],
-      ...(await ownFiles(model, samples, folder, options.calibrators ?? false)),
-      ...peerFiles(task, options.peers),
-    ] as const;
-    const contenders: Contender[] = [];
-    for (const [label, file] of files) {
-      contenders.push({ label, session: await openSession({ path: file! }), tally: new Tally() });
-    }
+    const own = await ownFiles(model, samples, folder, options.calibrators ?? false);
     const items = await task.items(options.smoke);
-    for (const item of items) await ask(item, contenders);
-    for (const { session } of contenders) await session.close();
+    const float: NamedFile = ['float', model];
+    const peers = peerFiles(task, options.peers);
+    const sifted = peers.length > finalists ? await nearest(float, peers, items) : peers;
+    const tallies = await askAll([float, ...own, ...sifted], items);
     return report(
       task,
-      contenders.map(({ label, tally }) => tally.found(label)),
-      contenders[0]!.tally.of,
+      tallies.map(([label, tally]) => tally.found(label)),
+      tallies[0]![1].of,
+      peers.length,
     );
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
@@ -82,23 +81,42 @@ async function floatFile({ model }: AccuracyTask, folder: string): Promise<strin
   return file;
 }
 
-/** The first contender is float. */
-async function ask(item: AccuracyItem, contenders: readonly Contender[]): Promise<void> {
-  let float: Answer | undefined;
-  for (const { session, tally } of contenders) {
-    const answer = await item.answer(session);
-    float ??= answer;
-    tally.add(item, answer, float);
+/** Of many files those whose outputs are nearest to float on every sixth item; the others are not asked further. */
+async function nearest(
+  float: NamedFile,
+  peers: readonly NamedFile[],
+  items: readonly AccuracyItem[],
+): Promise<readonly NamedFile[]> {
+  const sixth = items.filter((_, index) => index % 6 === 0);
+  const [, ...tallies] = await askAll([float, ...peers], sixth);
+  const order = tallies.map(([label, tally]) => tally.found(label)).sort((a, b) => b.sqnr - a.sqnr);
+  const kept = new Set(order.slice(0, finalists).map(({ label }) => label));
+  return peers.filter(([label]) => kept.has(label));
+}
+
+/** The first file is float. */
+async function askAll(files: readonly NamedFile[], items: readonly AccuracyItem[]): Promise<[string, Tally][]> {
+  const contenders = await Promise.all(
+    files.map(async ([label, file]) => ({
+      label,
+      session: await openSession({ path: file }, { intraOpThreads: 1 }),
+      tally: new Tally(),
+    })),
+  );
+  for (const item of items) {
+    let float: Answer | undefined;
+    for (const { session, tally } of contenders) {
+      const answer = await item.answer(session);
+      float ??= answer;
+      tally.add(item, answer, float);
+    }
   }
+  for (const { session } of contenders) await session.close();
+  return contenders.map(({ label, tally }) => [label, tally]);
 }
 
 /** With the default options, the check included, and with each calibrator where they are asked for. */
-async function ownFiles(
-  model: string,
-  data: readonly Feeds[],
-  folder: string,
-  all: boolean,
-): Promise<[string, string][]> {
+async function ownFiles(model: string, data: readonly Feeds[], folder: string, all: boolean): Promise<NamedFile[]> {
   const output = path.join(folder, 'int8.onnx');
   const settings = { model, output, precision: 'int8', calibration: { data } } as const;
   let label = 'onnxopt';
@@ -109,7 +127,7 @@ async function ownFiles(
     label = 'onnxopt, refused by its check';
     await optimize({ ...settings, check: false });
   }
-  const files: [string, string][] = [[label, output]];
+  const files: NamedFile[] = [[label, output]];
   for (const calibrator of all ? calibrators : []) {
     const other = path.join(folder, `int8.${calibrator}.onnx`);
     await optimize({ ...settings, output: other, calibration: { data, calibrator }, check: false });
@@ -118,7 +136,7 @@ async function ownFiles(
   return files;
 }
 
-function peerFiles({ name }: AccuracyTask, peers: string | undefined): [string, string][] {
+function peerFiles({ name }: AccuracyTask, peers: string | undefined): NamedFile[] {
   const folder = peers === undefined ? undefined : path.join(peers, name);
   if (folder === undefined || !fs.existsSync(folder)) return [];
   const files = fs.readdirSync(folder).filter((file) => file.endsWith('.onnx'));
@@ -160,7 +178,7 @@ function sqnrOf(reference: Tensor, candidate: Tensor): number {
   return error.result().sqnr;
 }
 
-function report({ title, metrics }: AccuracyTask, found: readonly Found[], of: number): Measurement[] {
+function report({ title, metrics }: AccuracyTask, found: readonly Found[], of: number, tried: number): Measurement[] {
   const [float, ...others] = found;
   const peers = others.filter(({ label }) => label.startsWith('peer '));
   const best = peers.reduce<Found | undefined>((a, b) => (a === undefined || isBetter(b, a) ? b : a), undefined);
@@ -180,7 +198,7 @@ function report({ title, metrics }: AccuracyTask, found: readonly Found[], of: n
       ? []
       : [
           {
-            what: `${title}: best of ${peers.length} peers − onnxopt`,
+            what: `${title}: best of ${tried} peers − onnxopt`,
             value: best.right - ours.right,
             unit: 'points',
             bar: 0,

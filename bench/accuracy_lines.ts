@@ -61,7 +61,7 @@ function read(answer: Answer): string {
 }
 
 /** Fewest characters to put in, take out or replace. */
-export function editDistance(from: string, to: string): number {
+function editDistance(from: string, to: string): number {
   const [a, b] = [[...from], [...to]];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (const [index, character] of a.entries()) {

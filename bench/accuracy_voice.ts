@@ -36,7 +36,7 @@ export const voiceTask: AccuracyTask = {
     await session.close();
     return feeds;
   },
-  items: async (smoke) => recordings('test', smoke ? 4 : 96).map(item),
+  items: async (smoke) => recordings('test', smoke ? 4 : 48).map(item),
 };
 
 /** With the sampling rate a constant and its branch in place, for tools that do not look into branches. */
