@@ -29,7 +29,8 @@ export type Check =
 export class CheckFailedError extends DiagnosticError {
   readonly comparison: Comparison;
 
-  constructor(comparison: Comparison) {
+  /** `help` says what may be done about it. */
+  constructor(comparison: Comparison, help?: string) {
     const reasons = [
       ...comparison.signature,
       ...comparison.outputs.flatMap(({ name, violation }) =>
@@ -39,6 +40,7 @@ export class CheckFailedError extends DiagnosticError {
     super({
       code: 'check/failed',
       message: `the result does not answer as the original: ${reasons.slice(0, 3).join('; ')}`,
+      ...(help !== undefined && { help }),
     });
     this.name = 'CheckFailedError';
     this.comparison = comparison;
@@ -46,6 +48,8 @@ export class CheckFailedError extends DiagnosticError {
 }
 
 const defaultLimit = 8;
+
+const int8Help = '--min-sqnr leaves in float what does most harm; quantize --analyze shows what that is';
 
 /**
  * Compares a rewritten model with its original in the runtime: names, types and shapes, and every output on samples.
@@ -79,7 +83,7 @@ export async function checkModel(
       const compared = await compareOutputs(original, rewritten, names, samples, tolerance, settings);
       const passed = compared.passed && signature.length === 0;
       const comparison: Comparison = { ...compared, signature, passed };
-      if (!passed) throw new CheckFailedError(comparison);
+      if (!passed) throw new CheckFailedError(comparison, precision === 'int8' ? int8Help : undefined);
       return { status: 'passed', comparison, data: samples.description };
     } finally {
       await rewritten.close();

@@ -2,6 +2,7 @@ import { getFloat, getInt, getInts, getString } from '../../ir/attribute.js';
 import { constantTensor } from '../../ir/constant.js';
 import type { Node, Value } from '../../ir/graph.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
+import { movesData } from '../../ir/ops/traits.js';
 import { elementCount, tensorData } from '../../ir/tensor.js';
 import { staticShape } from '../../ir/value_type.js';
 import type { QuantizationScheme } from '../target_profile.js';
@@ -180,7 +181,7 @@ export function readsModelInput(value: Value): boolean {
   for (let steps = 0; steps < 16; steps += 1) {
     if (current.producer === null) return current.isInput;
     const { opType, inputs } = current.producer;
-    if (!betweenInputAndLayer.has(opType)) return false;
+    if (!movesData(current.producer) && !preprocessing.has(opType)) return false;
     const next = inputs.find((input) => input !== null && constantTensor(input) === undefined);
     if (next == null) return false;
     current = next;
@@ -188,9 +189,7 @@ export function readsModelInput(value: Value): boolean {
   return false;
 }
 
-/** What preprocessing inside a model is made of. */
-const betweenInputAndLayer: ReadonlySet<string> = new Set(
-  'Add Sub Mul Div Cast Transpose Reshape Pad Concat Split Slice Identity Clip QuantizeLinear DequantizeLinear'.split(
-    ' ',
-  ),
+/** What preprocessing inside a model is made of, beside what moves data. */
+const preprocessing: ReadonlySet<string> = new Set(
+  'Add Sub Mul Div Cast Pad Clip QuantizeLinear DequantizeLinear'.split(' '),
 );
