@@ -55,7 +55,12 @@ function numbers(dims: readonly number[]): Pick<Case, 'calibration' | 'check'> {
 
 async function sqnr({ name, check, ...rest }: Case, quantization: QuantizationOptions): Promise<number> {
   const tolerance = { minSqnr: 0, minCosine: 0 };
-  const options = { ...rest, precision: 'int8', quantization, check: { ...check, tolerance } } as const;
+  const options = {
+    ...rest,
+    precision: 'int8',
+    quantization: { gate: 'none', ...quantization },
+    check: { ...check, tolerance },
+  } as const;
   const result = await optimize(options);
   if (result.check.status !== 'passed') throw new Error(`${name} was not compared: ${result.check.reason}`);
   return Math.min(...result.check.comparison.outputs.map(({ error }) => error.sqnr));

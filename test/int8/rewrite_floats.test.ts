@@ -24,7 +24,7 @@ async function toInt8(model: Model, quantization: QuantizationOptions, target = 
     cpu: 'avx2',
     precision: 'int8',
     calibration: { data: samplesOf(dims, seen) },
-    quantization,
+    quantization: { gate: 'none', ...quantization },
     check: { data: samplesOf(dims, unseen), tolerance: { minSqnr: 0, minCosine: 0 } },
   });
 }
