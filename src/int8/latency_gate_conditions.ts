@@ -31,9 +31,9 @@ export async function applyGate(
   plan: Int8Plan,
   searched: FloatNodes,
 ): Promise<{ floats: FloatNodes; report: GateReport } | undefined> {
-  const { gate, gateSeconds: seconds = defaultSeconds, floats, include = [] } = plan.quantization;
+  const { gate, gateSeconds: seconds = defaultSeconds, include = [] } = plan.quantization;
   // Who gives a decision, or names the layers, has decided.
-  if (gate === 'none' || (gate === undefined && (floats !== undefined || include.length > 0))) return undefined;
+  if (gate === 'none' || (gate === undefined && (plan.areFloatsGiven || include.length > 0))) return undefined;
   const obstacle = obstacleTo(plan);
   if (obstacle !== undefined) {
     if (gate === undefined) return undefined;

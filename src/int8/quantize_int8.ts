@@ -72,6 +72,8 @@ export type Int8Request = Pick<SchemeRequest, 'precision' | 'force'> & {
 /** A simplified float model in which everything about int8 is known but which nodes are left in float after all. */
 export type Int8Plan = Omit<Int8Request, 'quantization'> & {
   readonly quantization: PlacementOptions & Omit<QuantizationOptions, 'floats'>;
+  /** Whether the request said which further nodes stay in float; rewrites add some of their own. */
+  readonly areFloatsGiven: boolean;
   readonly cpu: string;
   readonly scheme: QuantizationScheme;
   /** With all that could run on 8 bits on them. */
@@ -148,6 +150,7 @@ export async function planInt8(request: Int8Request): Promise<Int8Plan> {
   return {
     ...request,
     quantization,
+    areFloatsGiven: given !== undefined,
     cpu,
     scheme,
     placement,
