@@ -15,6 +15,7 @@ async function quantized(model: Model, options: Partial<OptimizeOptions> = {}) {
     calibration: { data },
     check: { data },
     ...options,
+    quantization: { gate: 'none', ...options.quantization },
   });
   expect(result.check.status).toBe('passed');
   return result;
