@@ -12,7 +12,7 @@ import { loadModel } from '../src/ir/onnx/files.js';
 import { Inference } from '../src/ir/ops/inference/inference.js';
 import { runPipeline } from '../src/passes/pipeline.js';
 import { standardPipeline } from '../src/passes/pipelines.js';
-import { valuesToObserve } from '../src/passes/quantize/insert_qdq.js';
+import { valuesToObserve } from '../src/passes/quantize/activation_ranges.js';
 import { placeQuantization } from '../src/passes/quantize/placement.js';
 import { peakMegabytes } from './measurement.js';
 import { detector, digits, recognizer } from './models.js';

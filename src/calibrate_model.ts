@@ -15,7 +15,7 @@ import type { Model } from './ir/graph.js';
 import { loadModel } from './ir/onnx/files.js';
 import { type PipelineStep, runPipeline } from './passes/pipeline.js';
 import { standardPipeline } from './passes/pipelines.js';
-import { valuesToObserve } from './passes/quantize/insert_qdq.js';
+import { valuesToObserve } from './passes/quantize/activation_ranges.js';
 import type { Ranges } from './passes/quantize/ranges.js';
 import type { PlacementOptions } from './passes/quantize/selection.js';
 import type { QuantizationScheme, TargetProfile } from './passes/target_profile.js';

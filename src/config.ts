@@ -75,6 +75,9 @@ const schema = z.strictObject({
   quantization: z
     .strictObject({
       format: z.enum(['qdq', 'qoperator']).optional(),
+      weightScales: z.enum(['range', 'mse']).optional(),
+      rounding: z.enum(['nearest', 'learned']).optional(),
+      correctBias: z.boolean().optional(),
       activationBits: z.union([z.literal(8), z.literal(16)]).optional(),
       equalize: z.boolean().optional(),
       smooth: z.union([z.boolean(), z.number().min(0).max(1)]).optional(),

@@ -24,6 +24,9 @@ export type Int8Flags = {
   readonly equalize?: boolean;
   readonly smooth?: boolean | number;
   readonly insertMul?: boolean;
+  readonly weightScales?: 'range' | 'mse';
+  readonly rounding?: 'nearest' | 'learned';
+  readonly correctBias?: boolean;
 };
 
 export const addInt8Options = (command: Command): Command =>
@@ -77,7 +80,21 @@ export const addInt8Options = (command: Command): Command =>
     )
     .option('--equalize', 'balance the channels of neighbouring layers before int8')
     .option('--smooth [alpha]', 'move large activations into weights before int8 (default: 0.5)', parseNumber)
-    .option('--insert-mul', 'with --smooth, where no layer takes the factors up');
+    .option('--insert-mul', 'with --smooth, where no layer takes the factors up')
+    .addOption(
+      new Option(
+        '--weight-scales <name>',
+        'of int8 weights: their range or least squared error (default: range)',
+      ).choices(['range', 'mse']),
+    )
+    .addOption(
+      new Option('--rounding <name>', 'of int8 weights; learned needs samples (default: nearest)').choices([
+        'nearest',
+        'learned',
+      ]),
+    )
+    .option('--correct-bias', 'shift biases by the mean error of int8 on the samples (default: where there are any)')
+    .option('--no-correct-bias', 'leave biases as they are');
 
 export function int8Options(flags: Int8Flags): Pick<OptimizeOptions, 'cpu' | 'calibration' | 'quantization'> {
   const calibration = {
@@ -99,6 +116,9 @@ export function int8Options(flags: Int8Flags): Pick<OptimizeOptions, 'cpu' | 'ca
     ...(flags.gateSeconds !== undefined && { gateSeconds: flags.gateSeconds }),
     ...(flags.floats !== undefined && { floats: flags.floats }),
     ...(flags.format && { format: flags.format }),
+    ...(flags.weightScales && { weightScales: flags.weightScales }),
+    ...(flags.rounding && { rounding: flags.rounding }),
+    ...(flags.correctBias !== undefined && { correctBias: flags.correctBias }),
     ...(flags.activationBits && { activationBits: flags.activationBits === '16' ? (16 as const) : (8 as const) }),
     ...(flags.equalize && { equalize: true }),
     ...(flags.smooth !== undefined && { smooth: flags.smooth }),

@@ -4,6 +4,7 @@ import { findConfig, loadConfig } from '../config.js';
 import { CheckFailedError } from '../evaluate/check.js';
 import { formatFloats } from '../int8/floats_file.js';
 import type { GateReport } from '../int8/latency_gate.js';
+import type { WeightReport } from '../int8/round_weights.js';
 import { type Diagnostic, formatDiagnostic } from '../ir/diagnostic.js';
 import { type OptimizeOptions, type OptimizeResult, optimize } from '../optimize.js';
 import type { QuantizeWeightsResult } from '../quantize_weights.js';
@@ -154,12 +155,24 @@ function ruleTable(passes: OptimizeResult['passes']): string[] {
 }
 
 function quantizationText(report: NonNullable<OptimizeResult['quantization']>, all: boolean): string {
-  const { precision, cpu, eightBit, floats, samples, search, gate } = report;
+  const { precision, cpu, eightBit, floats, samples, search, gate, weights } = report;
   const lines = [
     `${precision === 'int8' ? `int8 for ${cpu}` : precision}: ${eightBit} nodes on 8 bits, ${floats.length} left in float, calibrated on ${samples} samples`,
   ];
   const searched = search === undefined ? [] : searchLines(search, all);
-  return [...lines, ...(gate ? gateLines(gate, all) : []), ...floatLines(floats, all), ...searched].join('\n');
+  return [
+    ...lines,
+    ...(gate ? gateLines(gate, all) : []),
+    ...floatLines(floats, all),
+    ...(weights ? weightLines(weights, all) : []),
+    ...searched,
+  ].join('\n');
+}
+
+function weightLines({ rounded, corrected, left }: WeightReport, all: boolean): string[] {
+  const line = `  learned rounding in ${rounded.length} layers, corrected biases in ${corrected}`;
+  const errors = rounded.map(({ node, error }) => `  rounded: ${node}: ${error.toFixed(3)} of the error of nearest`);
+  return [line, ...(all ? errors : []), ...reasonLines('as it was', left, all)];
 }
 
 function gateLines(gate: GateReport, all: boolean): string[] {
@@ -185,9 +198,13 @@ function weightsText({ layers, floats }: QuantizeWeightsResult['weights'], all: 
   return [line, ...floatLines(floats, all)].join('\n');
 }
 
-function floatLines(floats: QuantizeWeightsResult['weights']['floats'], all: boolean): string[] {
-  if (all) return floats.map(({ node, reason }) => `  float: ${node}: ${reason}`);
+const floatLines = (floats: Reasons, all: boolean): string[] => reasonLines('float', floats, all);
+
+type Reasons = QuantizeWeightsResult['weights']['floats'];
+
+function reasonLines(label: string, nodes: Reasons, all: boolean): string[] {
+  if (all) return nodes.map(({ node, reason }) => `  ${label}: ${node}: ${reason}`);
   const byReason = new Map<string, number>();
-  for (const { reason } of floats) byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
-  return [...byReason].map(([reason, count]) => `  float: ${count} × ${reason}`);
+  for (const { reason } of nodes) byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
+  return [...byReason].map(([reason, count]) => `  ${label}: ${count} × ${reason}`);
 }

@@ -12,7 +12,7 @@ import type { Int8Plan } from './quantize_int8.js';
 /** Nodes left in float although they could run on 8 bits, by the name of their first output, with the reason. */
 export type FloatNodes = ReadonlyMap<string, string>;
 
-type Parts = Pick<Int8Plan, 'model' | 'target' | 'scheme' | 'ranges' | 'quantization'>;
+type Parts = Pick<Int8Plan, 'model' | 'target' | 'scheme' | 'ranges' | 'coding' | 'quantization'>;
 
 /**
  * What a plan gives when these further nodes stay in float, down to the operators that the target prefers: a model to
@@ -31,7 +31,7 @@ export const withFloats = (quantization: Parts['quantization'], floats: FloatNod
 export async function placedCandidate(plan: Parts, place: (model: Model) => Placement): Promise<Model> {
   const model = cloneModel(plan.model);
   await finish(plan, model, [
-    { pass: insertQdq(place(model), plan.ranges, plan.scheme), reason: 'as the placement says' },
+    { pass: insertQdq(place(model), plan.ranges, plan.scheme, plan.coding), reason: 'as the placement says' },
     ...afterQuantizationPipeline,
   ]);
   return model;

@@ -5,7 +5,9 @@ import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Model, Value } from '../ir/graph.js';
 import type { PipelineStep } from '../passes/pipeline.js';
 import { afterQuantizationPipeline, integerOperatorsPipeline } from '../passes/pipelines.js';
-import { activationsOf, insertQdq, rangesOfPlaced, valuesToObserve } from '../passes/quantize/insert_qdq.js';
+import { activationsOf, rangesOfPlaced, valuesToObserve } from '../passes/quantize/activation_ranges.js';
+import { insertQdq } from '../passes/quantize/insert_qdq.js';
+import type { WeightCoding } from '../passes/quantize/layer_integers.js';
 import { reportBrokenRules } from '../passes/quantize/lint/apply_mends.js';
 import type { Placement } from '../passes/quantize/placement.js';
 import type { Range, Ranges } from '../passes/quantize/ranges.js';
@@ -21,13 +23,15 @@ import { applyGate, type GateSettings } from './latency_gate_conditions.js';
 import { placeInt8, prepareInt8 } from './prepare_int8.js';
 import { requestedScheme, type SchemeRequest } from './requested_scheme.js';
 import { type FloatRewrites, rewriteFloats } from './rewrite_floats.js';
+import { chooseWeights, type WeightOptions, type WeightReport } from './round_weights.js';
 import { type CalibratorOverride, tensorCalibrators } from './tensor_calibrators.js';
 
 /** How int8 is written. */
 export type QuantizationOptions = Omit<PlacementOptions, 'floats' | 'tensors'> &
   AccuracyBar &
   GateSettings &
-  FloatRewrites & {
+  FloatRewrites &
+  WeightOptions & {
     readonly tensors?: readonly (TensorOverride & CalibratorOverride)[];
     /** Further nodes to leave in float, by the name of their first output, with the reason; or a file that holds them. */
     readonly floats?: string | FloatNodes;
@@ -54,6 +58,8 @@ export type QuantizationReport = {
   /** What measurements left in float, and the nodes that were given as such: `floats` that make the same model again. */
   readonly floatNodes: FloatNodes;
   readonly gate?: GateReport;
+  /** Where rounding was learned or biases were corrected. */
+  readonly weights?: WeightReport;
 };
 
 export type Int8Request = Pick<SchemeRequest, 'precision' | 'force'> & {
@@ -83,6 +89,9 @@ export type Int8Plan = Omit<Int8Request, 'quantization'> & {
   /** Those of them that came from samples or were given. */
   readonly observed: Ranges;
   readonly samples: number;
+  /** How weights become integers, whichever nodes stay in float. */
+  readonly coding: WeightCoding;
+  readonly weights: WeightReport | undefined;
 };
 
 /**
@@ -91,14 +100,14 @@ export type Int8Plan = Omit<Int8Request, 'quantization'> & {
  */
 export async function quantizeInt8(request: Int8Request): Promise<QuantizationReport> {
   const plan = await planInt8(request);
-  const { model, run, scheme, ranges, quantization } = plan;
+  const { model, run, scheme, ranges, coding, quantization } = plan;
   const { floats: searched, search } = await searchFloats(plan);
   const gate = await applyGate(plan, searched);
   const floatNodes: FloatNodes = new Map([...(quantization.floats ?? []), ...searched, ...(gate?.floats ?? [])]);
   const placement =
     floatNodes.size === 0 ? plan.placement : placeInt8(model, scheme, withFloats(quantization, floatNodes));
   await run([
-    { pass: insertQdq(placement, ranges, scheme), reason: 'ranges are known now' },
+    { pass: insertQdq(placement, ranges, scheme, coding), reason: 'ranges are known now' },
     ...afterQuantizationPipeline,
   ]);
   if (placement.existing.size > 0) await run([{ pass: reportBrokenRules(scheme), reason: 'pairs stay as they came' }]);
@@ -113,6 +122,7 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
     ...(search && { search }),
     floatNodes,
     ...(gate && { gate: gate.report }),
+    ...(plan.weights && { weights: plan.weights }),
   };
 }
 
@@ -147,6 +157,8 @@ export async function planInt8(request: Int8Request): Promise<Int8Plan> {
         });
   // Ranges that are given may be another model's; that is said where one is missing.
   if (calibration.ranges === undefined) requireElements(values, observed.ranges);
+  const ranges = rangesOfPlaced(placement, observed.ranges);
+  const { coding, report } = await chooseWeights({ ...request, quantization, scheme, placement, ranges });
   return {
     ...request,
     quantization,
@@ -156,7 +168,9 @@ export async function planInt8(request: Int8Request): Promise<Int8Plan> {
     placement,
     samples: observed.samples,
     observed: observed.ranges,
-    ranges: rangesOfPlaced(placement, observed.ranges),
+    ranges,
+    coding,
+    weights: report,
   };
 }
 

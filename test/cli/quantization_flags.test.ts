@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { QuantizationReport } from '../../src/int8/quantize_int8.js';
 import { loadModel } from '../../src/ir/onnx/files.js';
 import { tensorData } from '../../src/ir/tensor.js';
 import { operatorsOf } from '../build_model.js';
@@ -18,7 +19,7 @@ const optimize = (...flags: readonly string[]) => {
   const data = ['--calibration-data', fixture('digits/calibration.mjs'), '--calibration-limit', '8', '--gate', 'none'];
   const base = ['optimize', fixture('digits/digits.onnx'), '-o', output, '--precision', 'int8', '--cpu', 'avx2'];
   const { code, stdout, stderr } = runCli([...base, ...data, '--json', ...flags]);
-  const report: { quantization: { eightBit: number; floats: { node: string; reason: string }[] } } | undefined =
+  const report: { quantization: Omit<QuantizationReport, 'ranges'> } | undefined =
     code === 0 ? JSON.parse(stdout) : undefined;
   return { code, stderr, report, model: code === 0 ? loadModel(output) : undefined };
 };
@@ -92,11 +93,21 @@ describe('onnxopt optimize --precision int8', () => {
     expect(optimize('--smooth', '2')).toMatchObject({ code: 2 });
   });
 
+  it('finds weights and biases on the samples where asked', () => {
+    const flags = ['--weight-scales', 'mse', '--rounding', 'learned', '--correct-bias'];
+    const { weights } = optimize(...flags).report!.quantization;
+    expect(weights!.corrected).toBeGreaterThan(3);
+    expect(weights!.rounded.length).toBeGreaterThan(3);
+    for (const { error } of weights!.rounded) expect(error).toBeLessThan(1);
+    expect(optimize('--rounding', 'up')).toMatchObject({ code: 2 });
+    expect(optimize('--weight-scales', 'max')).toMatchObject({ code: 2 });
+  });
+
   it('takes the same from a configuration', () => {
     const config = path.join(folder, 'onnxopt.config.mjs');
     fs.writeFileSync(
       config,
-      `export default { quantization: { format: 'qoperator', exclude: [(node) => node.opType === 'Gemm'],
+      `export default { quantization: { format: 'qoperator', weightScales: 'mse', rounding: 'nearest', correctBias: false, exclude: [(node) => node.opType === 'Gemm'],
          tensors: [{ match: 'image', range: { min: 0, max: 1 } }] } };`,
     );
     const { report, model } = optimize('--config', config);

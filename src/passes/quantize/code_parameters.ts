@@ -94,6 +94,9 @@ export function codeOf(weight: number, { scale, zeroPoint }: CodeParameters, hig
 /** For |steps| < 2^50: the sum has no bits left behind the point, and the processor rounds it half to even. */
 const noFraction = 1.5 * 2 ** 52;
 
+/** Rounds half to even, for |steps| < 2^50. */
+export const nearestStep = (steps: number): number => steps + noFraction - noFraction;
+
 /** A whole zero point is added behind the rounding, as QuantizeLinear does. */
 export const nearest = (steps: number, zeroPoint: number): number =>
   Number.isInteger(zeroPoint)

@@ -1,7 +1,7 @@
 import { elementCount, type Tensor, tensorData, tensorFromData } from '../../ir/tensor.js';
-import { roundHalfEven } from './ranges.js';
+import { nearestStep } from './code_parameters.js';
 
-/** Symmetric 8-bit weights: weight ≈ quantized · scale, one scale a channel along `axis`, or one for all. */
+/** Symmetric 8-bit weights, integers or floats: weight ≈ quantized · scale, one scale a channel along `axis`, or one for all. */
 export type QuantizedWeight = {
   readonly quantized: Tensor;
   readonly scales: Float32Array;
@@ -11,12 +11,16 @@ export type QuantizedWeight = {
 /** The largest |weight| of each channel along `axis`; one for all where axis is null. */
 export function channelMaxima(weight: Tensor, axis: number | null): Float64Array {
   const data = tensorData(weight) as Float32Array;
-  const { channels, inner } = layout(weight.dims, axis);
+  const { channels, inner } = channelLayout(weight.dims, axis);
   const maxima = new Float64Array(channels);
-  for (let index = 0; index < data.length; index += 1) {
-    const channel = Math.floor(index / inner) % channels;
-    const size = Math.abs(data[index]!);
-    if (size > maxima[channel]!) maxima[channel] = size;
+  for (let start = 0, channel = 0; start < data.length; start += inner) {
+    let maximum = maxima[channel]!;
+    for (let index = start; index < start + inner; index += 1) {
+      const size = Math.abs(data[index]!);
+      if (size > maximum) maximum = size;
+    }
+    maxima[channel] = maximum;
+    channel = channel + 1 === channels ? 0 : channel + 1;
   }
   return maxima;
 }
@@ -27,11 +31,11 @@ export function weightScales(
   limit: number,
   floors: Float64Array | undefined = undefined,
 ): Float32Array {
-  return Float32Array.from(maxima, (maximum, channel) => {
-    const scale = Math.max(maximum / limit, floors?.[channel] ?? 0);
-    return scale < 2 ** -126 ? 1 : scale;
-  });
+  return Float32Array.from(maxima, (maximum, channel) => toScale(Math.max(maximum / limit, floors?.[channel] ?? 0)));
 }
+
+/** What a scale is stored as: 1 below the smallest positive normal float32, where it would lose bits. */
+export const toScale = (scale: number): number => (scale < 2 ** -126 ? 1 : Math.fround(scale));
 
 /** Rounds half to even and saturates to ±limit, as int8. */
 export function quantizeWeight(
@@ -41,16 +45,21 @@ export function quantizeWeight(
   limit: number,
 ): QuantizedWeight {
   const data = tensorData(weight) as Float32Array;
-  const { channels, inner } = layout(weight.dims, axis);
+  const { channels, inner } = channelLayout(weight.dims, axis);
   const result = new Int8Array(data.length);
-  for (let index = 0; index < data.length; index += 1) {
-    const scale = scales[Math.floor(index / inner) % channels]!;
-    result[index] = Math.max(-limit, Math.min(limit, roundHalfEven(data[index]! / scale)));
+  for (let start = 0, channel = 0; start < data.length; start += inner) {
+    const scale = scales[channel]!;
+    for (let index = start; index < start + inner; index += 1) {
+      const code = nearestStep(data[index]! / scale);
+      result[index] = Math.min(limit, Math.max(-limit, code));
+    }
+    channel = channel + 1 === channels ? 0 : channel + 1;
   }
   return { quantized: tensorFromData('int8', weight.dims, result), scales, axis };
 }
 
-function layout(dims: readonly number[], axis: number | null): { channels: number; inner: number } {
+/** How the channels along an axis lie: `inner` elements of one, then those of the next. */
+export function channelLayout(dims: readonly number[], axis: number | null): { channels: number; inner: number } {
   if (axis === null) return { channels: 1, inner: Math.max(1, elementCount(dims)) };
   return { channels: dims[axis]!, inner: elementCount(dims.slice(axis + 1)) };
 }
@@ -66,6 +75,6 @@ export const biasFloors = (bias: ArrayLike<number>, inputScale: number): Float64
 export function quantizeBias(bias: ArrayLike<number>, scales: Float32Array): Int32Array {
   return Int32Array.from(bias, (value, channel) => {
     const scale = scales[scales.length === 1 ? 0 : channel]!;
-    return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, roundHalfEven(value / scale)));
+    return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, nearestStep(value / scale)));
   });
 }

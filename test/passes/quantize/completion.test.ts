@@ -47,7 +47,7 @@ const complete = (model: Model, target = 'tensorrt@10', quantization: PlacementO
     model,
     target,
     precision: 'int8',
-    quantization,
+    quantization: { correctBias: false, ...quantization },
     calibration: { data: noise(model) },
     // Layers that were float are rounded now: noise of a few 8-bit layers.
     check: { data: noise(model), tolerance: { minSqnr: 20 } },

@@ -13,6 +13,7 @@ async function quantized(model: Model, options: Partial<OptimizeOptions> = {}) {
     target: 'tensorrt@10',
     precision: 'int8',
     calibration: { data },
+    quantization: { correctBias: false },
     // Few channels of noise: a rough bound that a wrong scale or a lost branch would break.
     check: { data, tolerance: { minSqnr: 20 } },
     ...options,
