@@ -170,9 +170,13 @@ function quantizationText(report: NonNullable<OptimizeResult['quantization']>, a
 }
 
 function weightLines({ rounded, corrected, left }: WeightReport, all: boolean): string[] {
-  const line = `  learned rounding in ${rounded.length} layers, corrected biases in ${corrected}`;
+  const counts = [
+    ...(rounded.length > 0 ? [`learned rounding in ${rounded.length} layers`] : []),
+    ...(corrected > 0 ? [`corrected biases in ${corrected} layers`] : []),
+  ];
   const errors = rounded.map(({ node, error }) => `  rounded: ${node}: ${error.toFixed(3)} of the error of nearest`);
-  return [line, ...(all ? errors : []), ...reasonLines('as it was', left, all)];
+  const done = counts.length === 0 ? [] : [`  ${counts.join(', ')}`];
+  return [...done, ...(all ? errors : []), ...reasonLines('as it was', left, all)];
 }
 
 function gateLines(gate: GateReport, all: boolean): string[] {
