@@ -21,6 +21,7 @@ import {
 } from './node_wishes.js';
 import { normalizationChains } from './normalization_chains.js';
 import { precisionRule } from './precision_rules.js';
+import { unboundedValues } from './unbounded_values.js';
 
 export type Wishes = {
   /** Of every node that reads or writes float32. */
@@ -82,6 +83,7 @@ export function decideWishes(
     for (const [node, reason] of normalizationChains(graph, inference)) chains.set(node, reason);
   }
   const exact = exactArithmetic(model, inference, { half, ranges });
+  const unbounded = unboundedValues(ranges);
   const loosely = (node: Node): Wish => {
     const chain = chains.get(node);
     if (chain !== undefined && norms === 'float') return float(chain);
@@ -95,6 +97,8 @@ export function decideWishes(
     if (reason !== undefined) return float(reason);
     const rule: Wish = chain === undefined ? ruleWish(node, context) : { wants: 'light', reason: chain };
     if (rule.wants === 'float') return rule;
+    const wide = half === 'float16' ? unbounded.readBy(node) : undefined;
+    if (wide !== undefined) return float(`what it reads may be beyond ${half} ("${wide.name}")`);
     return constantObstacle(node, slots.get(node)!, context) ?? halvedTable(node, slots.get(node)!) ?? rule;
   };
   const touching = nodes.filter((node) => touchesFloat(node, inference));
@@ -110,7 +114,9 @@ export function decideWishes(
       : included.has(node)
         ? { wants: 'heavy', reason: 'it was asked for in half' }
         : undefined;
-    wishes.set(node, firm ?? asked ?? loosely(node));
+    const wish = firm ?? asked ?? loosely(node);
+    wishes.set(node, wish);
+    unbounded.note(node, wish);
   }
   return {
     wishes,

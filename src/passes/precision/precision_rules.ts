@@ -9,12 +9,12 @@ import { elementSource, movesData, nodeTraits } from '../../ir/ops/traits.js';
  * - `free`: it moves or compares numbers, which comes out the same in either type: whatever saves casts.
  * - `normalization`: float, unless normalizations were asked for in half.
  * - `sum`, `softmax`: light where it combines few elements, float where many or nobody knows how many.
- * - `float`: float. `inRange`: light where the results are known to stay in range.
+ * - `float`: float. `leavesRange`: its results may be too large for half; `inRange`: light where they are known not to be.
  */
 export type PrecisionRule =
   | { readonly wants: 'heavy'; readonly addends?: readonly number[] }
   | { readonly wants: 'light' | 'free' | 'normalization' | 'sum' | 'softmax' }
-  | { readonly wants: 'float'; readonly why: string; readonly inRange?: true };
+  | { readonly wants: 'float'; readonly why: string; readonly leavesRange?: true; readonly inRange?: true };
 
 const heavy: PrecisionRule = { wants: 'heavy' };
 const layer: PrecisionRule = { wants: 'heavy', addends: [2] };
@@ -23,9 +23,14 @@ const free: PrecisionRule = { wants: 'free' };
 const normalization: PrecisionRule = { wants: 'normalization' };
 const sum: PrecisionRule = { wants: 'sum' };
 const softmax: PrecisionRule = { wants: 'softmax' };
-const grows: PrecisionRule = { wants: 'float', why: 'its results grow out of range quickly', inRange: true };
-const squares: PrecisionRule = { wants: 'float', why: 'it sums up squares or products' };
-const running: PrecisionRule = { wants: 'float', why: 'rounding adds up along the axis' };
+const grows: PrecisionRule = {
+  wants: 'float',
+  why: 'its results grow out of range quickly',
+  leavesRange: true,
+  inRange: true,
+};
+const squares: PrecisionRule = { wants: 'float', why: 'it sums up squares or products', leavesRange: true };
+const running: PrecisionRule = { wants: 'float', why: 'rounding adds up along the axis', leavesRange: true };
 const logarithm: PrecisionRule = { wants: 'float', why: 'it tells small numbers apart' };
 const remainder: PrecisionRule = { wants: 'float', why: 'a remainder is what rounding takes first' };
 const periodic: PrecisionRule = { wants: 'float', why: 'it needs the digits behind the point of a large argument' };

@@ -53,7 +53,7 @@ const cases: readonly Case[] = [
       sr: int64Tensor([16000], []),
     },
     casts: 10,
-    half: 52,
+    half: 50,
     tolerance: 0.02,
   },
 ];
