@@ -31,6 +31,7 @@ export function constantFits(half: HalfType): (tensor: Tensor) => ConstantFit {
 function measure({ storage, byteLength }: Tensor, half: HalfType): ConstantFit {
   const { smallestNormal, smallestStep } = halfLimits[half];
   const flushes = smallestStep / 2;
+  const [normalBits, infinityBits] = bitsOf(smallestNormal, Number.POSITIVE_INFINITY);
   let largest = 0;
   let square = 0;
   let error = 0;
@@ -38,14 +39,18 @@ function measure({ storage, byteLength }: Tensor, half: HalfType): ConstantFit {
   let nonzero = 0;
   for (let offset = 0; offset < byteLength; offset += chunkBytes) {
     const floats = floatsIn(storage.range(offset, Math.min(chunkBytes, byteLength - offset)));
-    for (const number of floats) {
-      const size = Math.abs(number);
+    const words = new Int32Array(floats.buffer, floats.byteOffset, floats.length);
+    for (let index = 0; index < floats.length; index += 1) {
+      // Magnitudes are in the order of their bits, and most need no more than this.
+      const bits = words[index]! & 0x7fffffff;
       // Zero, and what is not finite, keeps its value.
-      if (!(size > 0 && size < Number.POSITIVE_INFINITY)) continue;
+      if (bits === 0 || bits >= infinityBits!) continue;
+      const number = floats[index]!;
       nonzero += 1;
-      square += size * size;
-      if (size > largest) largest = size;
-      if (size >= smallestNormal) continue;
+      square += number * number;
+      if (bits > largest) largest = bits;
+      if (bits >= normalBits!) continue;
+      const size = Math.abs(number);
       const lost = size - Math.round(size / smallestStep) * smallestStep;
       error += lost * lost;
       if (size <= flushes) flushed += 1;
@@ -53,11 +58,13 @@ function measure({ storage, byteLength }: Tensor, half: HalfType): ConstantFit {
   }
   // Squares of the smallest float32 numbers are still above 0 in float64.
   return {
-    largest,
+    largest: new Float32Array(Int32Array.of(largest).buffer)[0]!,
     underflow: square === 0 ? 0 : Math.sqrt(error / square),
     flushed: nonzero === 0 ? 0 : flushed / nonzero,
   };
 }
+
+const bitsOf = (...numbers: readonly number[]): Int32Array => new Int32Array(Float32Array.from(numbers).buffer);
 
 /** A view where the bytes are aligned, a copy of them where they are not. */
 function floatsIn(bytes: Uint8Array): Float32Array {
