@@ -14,6 +14,7 @@ import { halfBench } from './half_conversion.js';
 import { inferenceBench } from './inference.js';
 import { int8Bench } from './int8.js';
 import type { Bench, Measurement } from './measurement.js';
+import { precisionBench } from './precision.js';
 import { simplifyBench } from './simplify.js';
 import { weightOnlyBench } from './weight_only.js';
 
@@ -28,6 +29,7 @@ const benches: readonly Bench[] = [
   simplifyBench,
   weightOnlyBench,
   halfBench,
+  precisionBench,
 ];
 
 const { values } = parseArgs({

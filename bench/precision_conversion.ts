@@ -1,5 +1,7 @@
-import { ortEvaluator } from '../src/backends/ort/run.js';
+import { ortEvaluator, ortRunner } from '../src/backends/ort/run.js';
 import { findTarget } from '../src/backends/target.js';
+import { observeRanges } from '../src/calibrate/observe_ranges.js';
+import type { SampleSource } from '../src/calibrate/sources/source.js';
 import { cloneModel } from '../src/ir/clone.js';
 import { constantTensor } from '../src/ir/constant.js';
 import { type Model, type Node, opsetVersion } from '../src/ir/graph.js';
@@ -17,6 +19,7 @@ import {
 } from '../src/passes/precision/build_precision_plan.js';
 import { countCasts, naiveCastCount } from '../src/passes/precision/count_casts.js';
 import { surveyRetyping } from '../src/passes/precision/retype_survey.js';
+import type { Ranges } from '../src/passes/quantize/ranges.js';
 import { eliminateUnusedInitializers } from '../src/passes/simplify/eliminate_unused_initializers.js';
 
 const target = findTarget('ort-cpu');
@@ -40,15 +43,8 @@ export const precisionOptions = (half: HalfType): PrecisionOptions => ({
 /** The model with the same answers and fewer nodes, in an opset whose operators take the type; a copy. */
 export async function simplified(model: Model, half: HalfType): Promise<Model> {
   const copy = cloneModel(model);
-  const settings = { target: targetOf(half), evaluate: ortEvaluator() };
-  await runPipeline(copy, standardPipeline, settings);
-  if (half === 'bfloat16' && opsetVersion(copy.graph, '')! < bfloat16Opset) {
-    await runPipeline(
-      copy,
-      [{ pass: convertOpset(bfloat16Opset), reason: 'older operators take no bfloat16' }],
-      settings,
-    );
-  }
+  await runPipeline(copy, standardPipeline, { target: targetOf(half), evaluate: ortEvaluator() });
+  await raiseOpset(copy, half);
   return copy;
 }
 
@@ -63,6 +59,15 @@ export type Conversion = {
   /** Changes of a second application. */
   readonly changesAgain: number;
 };
+
+/** What calibration sees of every float value of the main graph. */
+export async function observedRanges(model: Model, source: SampleSource): Promise<Ranges> {
+  const inference = new Inference(model);
+  const values = [...model.graph.values.values()].filter(
+    (value) => constantTensor(value) === undefined && inference.dtypeOf(value) === 'float',
+  );
+  return (await observeRanges(model, values, source, ortRunner())).ranges;
+}
 
 /** A copy of a model in a half type, as planned. */
 export async function convert(
@@ -109,8 +114,15 @@ function constantBytes(plan: DecidedPlan, model: Model, inference: Inference): C
 }
 
 /** Casts that a converter puts around every node it keeps, with no look at what is next to it. */
-export function naiveCasts(model: Model, half: HalfType): number {
+export async function naiveCasts(model: Model, half: HalfType): Promise<number> {
   const copy = cloneModel(model);
+  await raiseOpset(copy, half);
   const inference = new Inference(copy);
   return naiveCastCount(buildPrecisionPlan(copy, inference, precisionOptions(half)), copy, inference);
+}
+
+async function raiseOpset(model: Model, half: HalfType): Promise<void> {
+  if (half !== 'bfloat16' || opsetVersion(model.graph, '')! >= bfloat16Opset) return;
+  const pass = convertOpset(bfloat16Opset);
+  await runPipeline(model, [{ pass, reason: 'older operators take no bfloat16' }], { target: targetOf(half) });
 }

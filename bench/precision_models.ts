@@ -1,18 +1,20 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { findCases } from '../scripts/conformance/cases.js';
+import { openSource } from '../src/calibrate/sources/open_source.js';
+import type { SampleSource } from '../src/calibrate/sources/source.js';
 import type { Model } from '../src/ir/graph.js';
 import { loadModel } from '../src/ir/onnx/files.js';
 import { decoderModel } from './decoder_model.js';
-import { digits, recognizer, repository } from './models.js';
-import type { ImageInput } from './precision_samples.js';
+import { detector, digits, recognizer, repository } from './models.js';
+import { type ImageInput, pictures } from './precision_samples.js';
 import { transformerModel } from './transformer_model.js';
 
 export type PrecisionModel = {
   readonly name: string;
   load(): Model;
   /** Where random numbers would not do. */
-  readonly image?: ImageInput;
+  samples?(model: Model): Promise<SampleSource>;
 };
 
 const packages = [
@@ -51,7 +53,6 @@ const faces = (side: number): ImageInput => ({
 });
 
 const images: Readonly<Record<string, ImageInput>> = {
-  'ch_PP-OCRv4_det_infer': paddle(320, 320),
   'ch_PP-OCRv4_rec_infer': paddle(48, 320),
   'ch_ppocr_mobile_v2.0_cls_infer': paddle(48, 192),
   mlsd_320x320_large: lines(320),
@@ -96,5 +97,21 @@ export function modelsIn(folder: string): PrecisionModel[] {
 
 function fromFile(file: string): PrecisionModel {
   const name = path.basename(file, '.onnx');
-  return { name, load: () => loadModel(file), ...(images[name] && { image: images[name] }) };
+  const image = images[name];
+  if (file === detector.file) return { name, load: () => loadModel(file), samples: renderedLines };
+  return {
+    name,
+    load: () => loadModel(file),
+    ...(image && { samples: () => Promise.resolve(pictures(image, 1)) }),
+  };
 }
+
+/** Text, without which all that a text detector answers is next to nothing. */
+const renderedLines = ({ graph }: Model): Promise<SampleSource> =>
+  openSource(
+    detector.calibration,
+    graph.inputs.filter(({ initializer }) => initializer === null),
+    {
+      image: detector.image!,
+    },
+  );
