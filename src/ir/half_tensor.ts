@@ -40,6 +40,8 @@ function convert(bytes: Uint8Array, half: HalfType, encoded: Uint16Array, label:
   const floats = new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
   encodeHalfInto(half, floats, encoded);
   const infinity = half === 'float16' ? 0x7c00 : 0x7f80;
+  // Searched for by the engine itself, which is several times as fast as a loop here.
+  if (!encoded.includes(infinity) && !encoded.includes(infinity | 0x8000)) return;
   for (let index = 0; index < encoded.length; index++) {
     if ((encoded[index]! & 0x7fff) === infinity && Number.isFinite(floats[index]!)) {
       throw new InvariantError(`"${label}" holds ${floats[index]}, which no ${half} holds`);
