@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type OverflowModel, overflowModels } from '../../../bench/overflow_models.js';
 import { planEverything } from '../../../bench/plain_conversion.js';
-import { convert, precisionOptions, simplified } from '../../../bench/precision_conversion.js';
+import { convert, observedRanges, precisionOptions, simplified } from '../../../bench/precision_conversion.js';
+import { recognizerModel } from '../../../bench/precision_models.js';
 import { ortRunner } from '../../../src/backends/ort/run.js';
 import { floatValues } from '../../../src/evaluate/output_error.js';
 import { intAttribute } from '../../../src/ir/attribute.js';
@@ -14,20 +15,20 @@ import { widenNodes } from './spelled_out.js';
 
 type Feeds = ReadonlyMap<string, Tensor>;
 
-async function answer(model: Model, feeds: Feeds): Promise<Float32Array> {
+async function answer(model: Model, feeds: Feeds, output = 'y'): Promise<Float32Array> {
   const session = await ortRunner()(model, { optimize: false });
   try {
-    return Float32Array.from(floatValues((await session.run(feeds)).get('y')!));
+    return Float32Array.from(floatValues((await session.run(feeds)).get(output)!));
   } finally {
     await session.close();
   }
 }
 
 /** With the result of each node in half rounded to half, which the runtime by itself does not always do. */
-function rounded(model: Model, feeds: Feeds): Promise<Float32Array> {
+function rounded(model: Model, feeds: Feeds, output = 'y'): Promise<Float32Array> {
   const copy = cloneModel(model);
   widenNodes(copy);
-  return answer(copy, feeds);
+  return answer(copy, feeds, output);
 }
 
 const planned = async ({ model, ranges }: OverflowModel): Promise<Model> =>
@@ -64,6 +65,32 @@ describe('models that overflow in float16', () => {
       expect(isLost).toBe(each.survives !== true);
     });
   }
+});
+
+it('a recognizer fed with numbers far beyond images overflows by rule, and not where calibration saw them', async () => {
+  const model = await simplified(recognizerModel().load(), 'float16');
+  const pattern = [0, 1, -1, 0.5, 3, -3, 6, -6, 2.5, 100, -100];
+  const far = Float32Array.from({ length: 3 * 48 * 64 }, (_, at) => pattern[at % pattern.length]!);
+  const feeds = new Map([['x', floatTensor(far, [1, 3, 48, 64])]]);
+  const source = {
+    description: 'numbers up to 100',
+    count: 1,
+    async *samples() {
+      yield { name: 'far', feeds };
+    },
+  };
+  const ranges = await observedRanges(model, source);
+  const output = model.graph.outputs[0]!.name;
+  const expected = await answer(model, feeds, output);
+  const lost = async (given: typeof ranges | undefined): Promise<number> => {
+    const { model: converted } = await convert(model, 'float16', (copy, inference) =>
+      buildPrecisionPlan(copy, inference, { ...precisionOptions('float16'), ...(given && { ranges: given }) }),
+    );
+    return nonFinite(await rounded(converted, feeds, output));
+  };
+  expect(nonFinite(expected)).toBe(0);
+  expect(await lost(undefined)).toBeGreaterThan(0);
+  expect(await lost(ranges)).toBe(0);
 });
 
 describe('the model with casts around every node', () => {
