@@ -1,5 +1,6 @@
 import { ortRunner } from './backends/ort/run.js';
-import { apparentPrecision, type Check, type CheckOptions, checkModel } from './evaluate/check.js';
+import { apparentPrecision, type Check, type CheckOptions, checkModel, halfCandidateOf } from './evaluate/check.js';
+import type { tolerances } from './evaluate/tolerance.js';
 import type { Model } from './ir/graph.js';
 import { loadModel } from './ir/onnx/files.js';
 
@@ -11,8 +12,9 @@ import { loadModel } from './ir/onnx/files.js';
 export async function compareModels(
   reference: string | Model,
   candidate: string | Model,
-  options: CheckOptions & { readonly precision?: 'fp32' | 'int8' | 'fp8' | 'int8-weights' | 'int4' } = {},
+  options: CheckOptions & { readonly precision?: keyof typeof tolerances } = {},
 ): Promise<Check> {
   const [original, other] = [reference, candidate].map((each) => (typeof each === 'string' ? loadModel(each) : each));
-  return checkModel(original!, other!, options.precision ?? apparentPrecision(other!), ortRunner(), options);
+  const precision = options.precision ?? apparentPrecision(other!);
+  return checkModel(original!, other!, precision, ortRunner(), options, halfCandidateOf(original!, other!));
 }

@@ -3,11 +3,16 @@ import { type OpenSourceOptions, openSource, type SourceSpec } from '../calibrat
 import type { SampleSource } from '../calibrate/sources/source.js';
 import { getInt } from '../ir/attribute.js';
 import { constantTensor } from '../ir/constant.js';
+import { type DataType, dataTypeOfCode } from '../ir/data_type.js';
 import { type Diagnostic, DiagnosticError } from '../ir/diagnostic.js';
 import type { Model, Node } from '../ir/graph.js';
+import { encodeHalf, type HalfType } from '../ir/half_float.js';
+import { floatTensor, type Tensor, tensorData, tensorFromData } from '../ir/tensor.js';
 import { modelGraphs } from '../ir/traversal.js';
 import { samplesThatRun } from './check_samples.js';
-import { type Comparison, compareOutputs, fedInputs, signatureDifferences } from './compare.js';
+import { type Comparison, compareOutputs, compareSignatures, fedInputs, type HalfPorts } from './compare.js';
+import { floatValues } from './output_error.js';
+import { spellRounding } from './spell_rounding.js';
 import { type Tolerance, tolerances } from './tolerance.js';
 
 export type CheckOptions = OpenSourceOptions & {
@@ -22,7 +27,13 @@ export type CheckOptions = OpenSourceOptions & {
 
 /** The proof that a model still answers the same, or why there is none. */
 export type Check =
-  | { readonly status: 'passed'; readonly comparison: Comparison; readonly data: string }
+  | {
+      readonly status: 'passed';
+      readonly comparison: Comparison;
+      readonly data: string;
+      /** Why the result was not run as it is, but in float32 with every rounding spelled out. */
+      readonly spelledOut?: string;
+    }
   | { readonly status: 'skipped'; readonly reason: string };
 
 /** The candidate answers otherwise than the reference. */
@@ -49,11 +60,19 @@ export class CheckFailedError extends DiagnosticError {
 
 const defaultLimit = 8;
 
+/** What is special about a candidate of 16-bit floats. */
+export type HalfCandidate = {
+  /** Inputs and outputs that may be of the 16-bit type. */
+  readonly ports: HalfPorts;
+  /** Whether it fails where the runtime does not load it; otherwise its roundings are spelled out for the runtime. */
+  readonly mustLoad: boolean;
+};
 const int8Help = '--min-sqnr leaves in float what does most harm; quantize --analyze shows what that is';
 
 /**
  * Compares a rewritten model with its original in the runtime: names, types and shapes, and every output on samples.
- * Skipped where the original itself does not run.
+ * One of 16-bit floats is compared twice: as the runtime runs it, which may leave out roundings between nodes that it has
+ * no kernels for, and with every rounding spelled out. Skipped where the original itself does not run.
  * @throws CheckFailedError; DiagnosticError where the candidate does not run although the original does.
  */
 export async function checkModel(
@@ -62,35 +81,105 @@ export async function checkModel(
   precision: keyof typeof tolerances,
   runner: ModelRunner,
   options: CheckOptions = {},
+  half?: HalfCandidate,
 ): Promise<Check> {
-  const signature = signatureDifferences(reference, candidate);
-  let original: RunningModel;
+  const signature = compareSignatures(reference, candidate, half?.ports ?? new Set());
+  const original = await openReference(reference, runner, options, half === undefined);
+  if (typeof original === 'string') return { status: 'skipped', reason: original };
+  const { running, samples } = original;
   try {
-    original = rememberingRuns(await runner(reference));
+    const names = reference.graph.outputs.map(({ name }) => name);
+    const tolerance: Tolerance = { ...tolerances[precision], ...options.tolerance };
+    const limit = options.limit ?? defaultLimit;
+    const settings = { limit, ...(options.onSample && { onSample: options.onSample }) };
+    const compare = async (opened: RunningModel): Promise<Comparison> => {
+      try {
+        const compared = await compareOutputs(running, opened, names, samples, tolerance, settings);
+        const comparison = { ...compared, ...signature, passed: compared.passed && signature.signature.length === 0 };
+        if (!comparison.passed) throw new CheckFailedError(comparison, precision === 'int8' ? int8Help : undefined);
+        return comparison;
+      } finally {
+        await opened.close();
+      }
+    };
+    const data = samples.description;
+    if (half === undefined) return { status: 'passed', comparison: await compare(await runner(candidate)), data };
+    const direct = await openHalf(candidate, runner, half);
+    if (typeof direct !== 'string') await compare(direct);
+    // This one is reported: it is the same whatever kernels the runtime here has.
+    const comparison = await compare(await openSpelled(candidate, runner));
+    return { status: 'passed', comparison, data, ...(typeof direct === 'string' && { spelledOut: direct }) };
+  } finally {
+    await running.close();
+  }
+}
+
+/** A reference that runs, with samples for it, edge values among those made up or not; in words, why there is none. */
+export async function openReference(
+  reference: Model,
+  runner: ModelRunner,
+  options: CheckOptions,
+  edges: boolean,
+): Promise<{ readonly running: RunningModel; readonly samples: SampleSource } | string> {
+  let running: RunningModel;
+  try {
+    running = rememberingRuns(await runner(reference));
   } catch (error) {
     if (!(error instanceof DiagnosticError)) throw error;
-    return { status: 'skipped', reason: `the runtime does not load the original: ${error.diagnostic.message}` };
+    return `the runtime does not load the original: ${error.diagnostic.message}`;
   }
   try {
-    const samples = await openSamples(reference, original, options);
-    if (typeof samples === 'string') return { status: 'skipped', reason: samples };
-    const rewritten = await runner(candidate);
-    try {
-      const names = reference.graph.outputs.map(({ name }) => name);
-      const tolerance: Tolerance = { ...tolerances[precision], ...options.tolerance };
-      const limit = options.limit ?? defaultLimit;
-      const settings = { limit, ...(options.onSample && { onSample: options.onSample }) };
-      const compared = await compareOutputs(original, rewritten, names, samples, tolerance, settings);
-      const passed = compared.passed && signature.length === 0;
-      const comparison: Comparison = { ...compared, signature, passed };
-      if (!passed) throw new CheckFailedError(comparison, precision === 'int8' ? int8Help : undefined);
-      return { status: 'passed', comparison, data: samples.description };
-    } finally {
-      await rewritten.close();
-    }
-  } finally {
-    await original.close();
+    const samples = await openSamples(reference, running, options, edges);
+    if (typeof samples !== 'string') return { running, samples };
+    await running.close();
+    return samples;
+  } catch (error) {
+    await running.close();
+    throw error;
   }
+}
+
+/** A candidate of 16-bit floats as it is; in words, why the runtime does not run it. */
+async function openHalf(
+  candidate: Model,
+  runner: ModelRunner,
+  { mustLoad }: HalfCandidate,
+): Promise<RunningModel | string> {
+  const ports = [...candidate.graph.inputs, ...candidate.graph.outputs];
+  if (ports.some(({ type }) => type?.kind === 'tensor' && type.dtype === 'bfloat16')) {
+    return 'its inputs or outputs are bfloat16, which does not pass the JavaScript binding of ONNX Runtime';
+  }
+  try {
+    return fedAsDeclared(await runner(candidate), candidate);
+  } catch (error) {
+    if (!(error instanceof DiagnosticError) || mustLoad) throw error;
+    return `the runtime does not load it here: ${error.diagnostic.message}`;
+  }
+}
+
+/** A running model that is fed float32 where it wants float16, and the other way round. */
+function fedAsDeclared(running: RunningModel, { graph }: Model): RunningModel {
+  const types = new Map(graph.inputs.map(({ name, type }) => [name, type?.kind === 'tensor' ? type.dtype : undefined]));
+  const brought = (name: string, tensor: Tensor): Tensor => {
+    const { dtype, dims } = tensor;
+    const wanted = types.get(name);
+    if (dtype === 'float' && wanted === 'float16') {
+      return tensorFromData('float16', dims, encodeHalf('float16', tensorData(tensor) as Float32Array));
+    }
+    return dtype === 'float16' && wanted === 'float' ? floatTensor(floatValues(tensor), dims) : tensor;
+  };
+  return {
+    run(feeds, wanted) {
+      return running.run(new Map(Array.from(feeds, ([name, tensor]) => [name, brought(name, tensor)])), wanted);
+    },
+    close: () => running.close(),
+  };
+}
+
+/** A model whose roundings are all spelled out, ready to be fed what the model itself is fed. */
+export async function openSpelled(candidate: Model, runner: ModelRunner): Promise<RunningModel> {
+  const spelled = spellRounding(candidate);
+  return fedAsDeclared(await runner(spelled), spelled);
 }
 
 /** Samples are found by running them on the original: what it answered then needs no second run. */
@@ -111,25 +200,48 @@ async function openSamples(
   reference: Model,
   original: RunningModel,
   options: CheckOptions,
+  edges: boolean,
 ): Promise<SampleSource | string> {
   const inputs = fedInputs(reference);
   if (options.data !== undefined) return openSource(options.data, inputs, options);
-  const { source, reason } = await samplesThatRun(reference.graph, original);
+  const { source, reason } = await samplesThatRun(reference.graph, original, edges);
   return source ?? `the original runs on no sample that could be made from its types: ${reason ?? 'no input fits'}`;
 }
 
 /** The precision that a model's own operators show, the coarsest where they show several; else fp32. */
 export function apparentPrecision(model: Model): keyof typeof tolerances {
-  let found: keyof typeof tolerances = 'fp32';
+  const half = apparentHalf(model);
+  let found: keyof typeof tolerances = half === undefined ? 'fp32' : half === 'float16' ? 'fp16' : 'bf16';
   for (const graph of modelGraphs(model)) {
     for (const node of graph.nodes) {
       if (hasFourBits(node)) return 'int4';
       if (quantizing.has(node.opType)) found = found === 'int8' || !isFloat8(node) ? 'int8' : 'fp8';
-      else if (found === 'fp32' && dequantizing.has(node.opType)) found = 'int8-weights';
+      else if (found !== 'int8' && found !== 'fp8' && dequantizing.has(node.opType)) found = 'int8-weights';
     }
   }
   return found;
 }
+
+/** The 16-bit floats that a model stores, takes, gives or casts to; bfloat16 where there are both. */
+export function apparentHalf(model: Model): HalfType | undefined {
+  const found = new Set<DataType | undefined>();
+  for (const { type } of [...model.graph.inputs, ...model.graph.outputs]) {
+    if (type?.kind === 'tensor') found.add(type.dtype);
+  }
+  for (const graph of modelGraphs(model)) {
+    for (const { initializer } of graph.initializers) found.add(initializer?.dtype);
+    for (const node of graph.nodes) {
+      if (node.opType === 'Cast') found.add(dataTypeOfCode(getInt(node, 'to', 0)));
+    }
+  }
+  return found.has('bfloat16') ? 'bfloat16' : found.has('float16') ? 'float16' : undefined;
+}
+
+/** How a candidate that came as a file is compared: inputs and outputs may be of 16 bits where the model is. */
+export const halfCandidateOf = (reference: Model, candidate: Model): HalfCandidate | undefined =>
+  apparentHalf(candidate) !== undefined && apparentHalf(reference) === undefined
+    ? { ports: 'any', mustLoad: false }
+    : undefined;
 
 const isFloat8 = (node: Node): boolean => constantTensor(node.inputs[2])?.dtype.startsWith('float8') === true;
 
@@ -151,8 +263,12 @@ function hasFourBits(node: Node): boolean {
   return node.opType === 'DequantizeLinear' ? dtype === 'int4' || dtype === 'uint4' : getInt(node, 'bits', 4) === 4;
 }
 
+const spelled = 'the result was not run as it is but in float32 with every rounding spelled out';
+
 /** How a check that did not happen is said. */
 export const checkDiagnostics = (check: Check): readonly Diagnostic[] =>
   check.status === 'passed'
-    ? []
+    ? check.spelledOut === undefined
+      ? []
+      : [{ code: 'check/spelled-out', severity: 'warning', message: `${spelled}: ${check.spelledOut}` }]
     : [{ code: 'check/skipped', severity: 'warning', message: check.reason, help: 'Compare with data of your own' }];

@@ -21,16 +21,20 @@ const largeModel = 64 * 2 ** 20;
  * Samples made from the declared types and shapes, for when nobody gives data: values random, open dimensions bound to
  * sizes that the model was seen to run with, and integers that the graph compares with a constant set to that constant
  * (a sampling rate, a mode).
+ * @param edges whether large and odd values are tried as well; float16 overflows on them where it holds the data a network
+ * is for.
  * @returns undefined where the model ran with none of them; `reason` is what the runtime said of the first.
  */
 export async function samplesThatRun(
   graph: Graph,
   model: RunningModel,
+  edges = true,
 ): Promise<{ source: SampleSource | undefined; reason?: string }> {
   const inputs = graph.inputs.filter(({ initializer }) => initializer === null);
   const open = openDimensions(inputs);
   const isOpen = open.batch.size + open.other.size > 0;
   const found: Sample[] = [];
+  const withEdges = async (): Promise<Sample[]> => [...found, ...(edges ? await edgeSample(found, model) : [])];
   const wanted = constantBytes(graph.model) > largeModel ? wantedOfLarge : wantedBindings;
   let reason: string | undefined;
   for (const [index, bind] of (isOpen ? candidateBindings(open) : [{}]).entries()) {
@@ -46,11 +50,11 @@ export async function samplesThatRun(
         if (!(error instanceof DiagnosticError)) throw error;
         reason ??= error.diagnostic.message;
       }
-      if (found.length >= wanted) return { source: listSource([...found, ...(await edgeSample(found, model))]) };
+      if (found.length >= wanted) return { source: listSource(await withEdges()) };
     }
   }
   if (found.length === 0) return { source: undefined, ...(reason !== undefined && { reason }) };
-  return { source: listSource([...found, ...(await edgeSample(found, model))]) };
+  return { source: listSource(await withEdges()) };
 }
 
 /** Where rewrites go wrong: both zeros, ones, and what activations clip, saturate or round. */

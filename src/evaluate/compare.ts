@@ -16,29 +16,52 @@ export type OutputComparison = {
 export type Comparison = {
   /** Differences in names, order, types or shapes of inputs and outputs, in words. */
   readonly signature: readonly string[];
+  /** Inputs and outputs that are 16-bit floats where the reference has float32, as they may be, in words. */
+  readonly retyped: readonly string[];
   readonly outputs: readonly OutputComparison[];
   readonly samples: number;
   readonly passed: boolean;
 };
 
+/** Inputs and outputs, by name, that may be 16-bit floats where the reference has float32. */
+export type HalfPorts = ReadonlySet<string> | 'any';
+
+export const signatureDifferences = (reference: Model, candidate: Model): readonly string[] =>
+  compareSignatures(reference, candidate, new Set()).signature;
+
 /** What a caller sees of a model: its inputs that need feeding, and its outputs. */
-export function signatureDifferences(reference: Model, candidate: Model): string[] {
+export function compareSignatures(
+  reference: Model,
+  candidate: Model,
+  halfPorts: HalfPorts,
+): Pick<Comparison, 'signature' | 'retyped'> {
   const differences: string[] = [];
+  const retyped: string[] = [];
   const compare = (kind: string, a: readonly (Value | OutputSlot)[], b: readonly (Value | OutputSlot)[]) => {
     const names = (parts: readonly { readonly name: string }[]) => parts.map(({ name }) => name).join(', ');
     if (names(a) !== names(b)) differences.push(`${kind}s are named ${names(b)}, were ${names(a)}`);
     else {
       for (const [index, part] of a.entries()) {
-        if (!sameType(part.type, b[index]!.type)) {
-          differences.push(`${kind} "${part.name}" is ${formatType(b[index]!.type)}, was ${formatType(part.type)}`);
-        }
+        const { type } = b[index]!;
+        if (sameType(part.type, type)) continue;
+        const mayChange = (halfPorts === 'any' || halfPorts.has(part.name)) && isNarrowed(part.type, type);
+        const words = `${kind} "${part.name}" is ${formatType(type)}, was ${formatType(part.type)}`;
+        (mayChange ? retyped : differences).push(words);
       }
     }
   };
   compare('input', fedInputs(reference), fedInputs(candidate));
   compare('output', reference.graph.outputs, candidate.graph.outputs);
-  return differences;
+  return { signature: differences, retyped };
 }
+
+/** Whether a type is another one with 16-bit floats in the place of float32. */
+const isNarrowed = (wide: ValueType | undefined, narrow: ValueType | undefined): boolean =>
+  wide?.kind === 'tensor' &&
+  narrow?.kind === 'tensor' &&
+  wide.dtype === 'float' &&
+  (narrow.dtype === 'float16' || narrow.dtype === 'bfloat16') &&
+  sameType({ ...wide, dtype: narrow.dtype }, narrow);
 
 /** Inputs a caller has to feed: those without a default. */
 export const fedInputs = (model: Model): Value[] =>
@@ -57,7 +80,7 @@ export async function compareOutputs(
   source: SampleSource,
   tolerance: Tolerance,
   options: { readonly limit?: number; onSample?(done: number, total: number | undefined): void } = {},
-): Promise<Omit<Comparison, 'signature'>> {
+): Promise<Omit<Comparison, 'signature' | 'retyped'>> {
   const errors = new Map(outputs.map((name) => [name, new ErrorAccumulator()]));
   const shapes = new Map<string, string>();
   const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
@@ -92,7 +115,10 @@ export function addOutput(
 ): string | undefined {
   if (expected === undefined && actual === undefined) return undefined;
   if (expected === undefined || actual === undefined) return 'only one of the models gives it';
-  const given = `${actual.dtype}[${actual.dims}]`;
+  // The element types were compared with the signatures; 16-bit floats are compared as the numbers they are.
+  const kind = ({ dtype }: Tensor) => (dtype === 'float16' || dtype === 'bfloat16' ? 'float' : dtype);
+  const isSame = kind(actual) === kind(expected);
+  const given = `${isSame ? expected.dtype : actual.dtype}[${actual.dims}]`;
   const wanted = `${expected.dtype}[${expected.dims}]`;
   if (given !== wanted) return `is ${given}, was ${wanted}`;
   errors.add(expected, actual);
