@@ -23,6 +23,8 @@ export type ObserveOptions = {
   readonly calibrator?: ExtremesCalibrator;
   /** Stop after this many samples. */
   readonly limit?: number;
+  /** What becomes of a value that takes NaN or infinity: an error unless told, or no range for it. */
+  readonly nonFinite?: 'error' | 'no range';
   /** Called after each sample, for progress. */
   onSample?(done: number, total: number | undefined): void;
 };
@@ -46,17 +48,22 @@ export async function observeRanges(
   const probes = withReductions(model, values, magnitudes.follows);
   const session = await runner(probes.model);
   const gathered = new Map<string, Gathered>();
+  const odd = new Set<string>();
+  const isLenient = options.nonFinite === 'no range';
   let samples = 0;
   try {
     const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
     for await (const sample of source.samples()) {
-      const fed = requireNumbers(sample);
+      const fed = isLenient ? new Map<string, number>() : requireNumbers(sample);
       const results = await session.run(sample.feeds, probes.outputs);
       const found = probes.probes.map((probe) => reductionsOf(probe, results));
       // What is odd here may still be numbers whose sum is none.
-      if (found.some(isOdd) || mayOverflow(magnitudes, found, fed))
+      if (!isLenient && (found.some(isOdd) || mayOverflow(magnitudes, found, fed)))
         await requireFiniteValues(model, values, sample, runner);
-      for (const extremes of found) gather(gathered, extremes);
+      for (const extremes of found) {
+        if (isLenient && isOdd(extremes)) odd.add(extremes.name);
+        else gather(gathered, extremes);
+      }
       samples += 1;
       options.onSample?.(samples, total);
       if (samples === options.limit) break;
@@ -65,6 +72,7 @@ export async function observeRanges(
     await session.close();
   }
   if (samples === 0) throw new DiagnosticError({ code: 'calibrate/no-samples', message: 'the data holds no sample' });
+  for (const name of odd) gathered.delete(name);
   return { ranges: rangesOf(gathered, options.calibrator ?? 'minmax'), samples };
 }
 
