@@ -61,7 +61,7 @@ const metric = z.union([
 
 const schema = z.strictObject({
   target: z.string().optional(),
-  precision: z.enum(['fp32', 'int8', 'fp8']).optional(),
+  precision: z.enum(['fp32', 'int8', 'fp8', 'fp16', 'bf16', 'int8+fp16']).optional(),
   force: z.boolean().optional(),
   cpu: z.string().optional(),
   calibration: z
@@ -105,6 +105,19 @@ const schema = z.strictObject({
           }),
         )
         .optional(),
+    })
+    .optional(),
+  half: z
+    .strictObject({
+      norms: z.enum(['fp32', 'fp16', 'bf16']).optional(),
+      keepIoTypes: z.union([z.literal(true), z.array(z.string())]).optional(),
+      include: z.array(selector).optional(),
+      exclude: z.array(selector).optional(),
+      plan: z.union([z.string(), z.looseObject({})]).optional(),
+      savePlan: z.string().optional(),
+      headroom: z.number().optional(),
+      maxError: z.number().optional(),
+      maxEvaluations: z.number().int().positive().optional(),
     })
     .optional(),
   check: z

@@ -25,15 +25,16 @@ export const dtypeFileName = (stem: string, dtype: Dtype): string => `${stem}${s
 export const dtypeDataSuffix = '_data';
 
 /**
- * How a form is made; undefined for fp32, which is not quantized. The 8-bit ones quantize activations as they come and
+ * How a form is made; undefined for fp32 and fp16, which are not quantized. The 8-bit ones quantize activations as they come and
  * are written in operators of the standard, since browsers run them in more than one way.
- * @throws DiagnosticError `usage/unknown-dtype`, `quantize/dtype-not-offered` for those that need half precision.
+ * @throws DiagnosticError `usage/unknown-dtype`.
  */
 export function dtypeScheme(dtype: string, model: () => Model): WeightScheme | undefined {
   const eightBits = { kind: 'dynamic', form: 'standard', convolutions: true, embeddings: true } as const;
   const known = dtypes.find((each) => each === dtype);
   switch (known) {
     case 'fp32':
+    case 'fp16':
       return undefined;
     case 'int8':
       return { ...eightBits, weights: 'int8' };
@@ -42,16 +43,10 @@ export function dtypeScheme(dtype: string, model: () => Model): WeightScheme | u
     case 'q8':
       return { ...eightBits, weights: prefersUnsigned(model()) ? 'uint8' : 'int8' };
     case 'q4':
+    case 'q4f16':
       return { kind: 'blocks', bits: 4, blockSize: 32 };
     case 'bnb4':
       return { kind: 'bnb4', type: 'nf4', blockSize: 64 };
-    case 'fp16':
-    case 'q4f16':
-      throw new DiagnosticError({
-        code: 'quantize/dtype-not-offered',
-        message: `${known} needs a conversion to half precision, which is not there yet`,
-        help: `Choose one of ${dtypes.filter((each) => !each.endsWith('16')).join(', ')}`,
-      });
     case undefined:
       throw new DiagnosticError({
         code: 'usage/unknown-dtype',
@@ -62,6 +57,9 @@ export function dtypeScheme(dtype: string, model: () => Model): WeightScheme | u
       throw known satisfies never;
   }
 }
+
+/** The forms whose activations are float16, inputs and outputs of the model apart. */
+export const isHalfDtype = (dtype: Dtype | undefined): boolean => dtype === 'fp16' || dtype === 'q4f16';
 
 /** Models with these are stored in uint8 under q8: browsers lacked kernels for signed convolution weights. */
 const unsignedOperators: ReadonlySet<string> = new Set(['Conv', 'GroupQueryAttention', 'MultiHeadAttention']);

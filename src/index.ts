@@ -19,6 +19,9 @@ export type { Labels } from './calibrate/sources/label_file.js';
 export type { Feeds, Sample, SampleSource } from './calibrate/sources/source.js';
 export { type Statistics, sumUnit, type TensorStatistics } from './calibrate/statistics.js';
 export { type CalibrateModelOptions, calibrateModel, rangesFromStatistics } from './calibrate_model.js';
+export { type CastModelOptions, type CastResult, castModel } from './cast_model.js';
+export type { CastSearch, CastSearchStep } from './cast_search.js';
+export type { CastReport, HalfOptions } from './cast_to_half.js';
 export { compareModels } from './compare_models.js';
 export { type Config, defineConfig } from './config.js';
 export { type Dtype, dtypes } from './dtype_presets.js';
@@ -69,3 +72,4 @@ export {
   quantizeWeights,
   type WeightScheme,
 } from './quantize_weights.js';
+export type { Precision } from './requested_precision.js';

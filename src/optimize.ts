@@ -1,13 +1,13 @@
+import fs from 'node:fs';
 import path from 'node:path';
-import { hostCpu } from './backends/ort/host.js';
-import { ortEvaluator, ortRunner } from './backends/ort/run.js';
+import { ortEvaluator } from './backends/ort/run.js';
 import { findTarget } from './backends/target.js';
 import type { CalibrationOptions } from './calibrate/calibrate.js';
-import { type Check, type CheckOptions, checkDiagnostics, checkModel } from './evaluate/check.js';
+import { type CastReport, castToHalf, type HalfOptions } from './cast_to_half.js';
+import { type Check, type CheckOptions, checkDiagnostics } from './evaluate/check.js';
 import { type ModelSummary, modelFileBytes, summarizeModel } from './evaluate/summary.js';
 import { gateDiagnostics } from './int8/latency_gate_conditions.js';
 import { type QuantizationOptions, type QuantizationReport, quantizeInt8 } from './int8/quantize_int8.js';
-import { forcedDiagnostics, requestedScheme } from './int8/requested_scheme.js';
 import { cloneModel } from './ir/clone.js';
 import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';
 import type { Model } from './ir/graph.js';
@@ -16,6 +16,8 @@ import { type PassReport, type PipelineReport, type PipelineStep, runPipeline } 
 import { ownOperatorsPipeline, standardPipeline } from './passes/pipelines.js';
 import type { FpContract, TargetProfile } from './passes/target_profile.js';
 import type { Progress } from './progress.js';
+import { checkSamples, checkTolerance, proveResult } from './prove_result.js';
+import { eightBitsOf, halfOf, opsetSteps, type Precision, requirePrecision } from './requested_precision.js';
 
 export type OptimizeOptions = {
   /** A model file, or a model in memory, which is not changed. */
@@ -24,8 +26,8 @@ export type OptimizeOptions = {
   readonly output?: string;
   /** Default `ort-cpu`. */
   readonly target?: string | TargetProfile;
-  /** Default `fp32`. */
-  readonly precision?: 'fp32' | 'int8' | 'fp8';
+  /** Default `fp32`. `int8+fp16`: 8 bits where they go, and float16 where they do not. */
+  readonly precision?: Precision;
   /** int8 also where the target gains nothing by it, to see what it answers. */
   readonly force?: boolean;
   /** Instead of the pipeline that simplifies. */
@@ -34,6 +36,8 @@ export type OptimizeOptions = {
   readonly cpu?: string;
   readonly calibration?: CalibrationOptions;
   readonly quantization?: QuantizationOptions;
+  /** Where 16-bit floats go; with `fp16`, `bf16` and `int8+fp16`. */
+  readonly half?: HalfOptions;
   /** How the result is compared with the original; `false`: not at all. */
   readonly check?: CheckOptions | false;
   readonly save?: SaveOptions;
@@ -53,6 +57,7 @@ export type OptimizeResult = {
   readonly passes: readonly PassReport[];
   readonly declines: PipelineReport['declines'];
   readonly quantization?: QuantizationReport;
+  readonly cast?: CastReport;
   readonly check: Check;
   readonly files?: SavedFiles;
   /** Sizes on disk, external data included; where both sides are files. */
@@ -69,7 +74,6 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   const { precision = 'fp32', onProgress } = options;
   const target = typeof options.target === 'object' ? options.target : findTarget(options.target ?? 'ort-cpu');
   const forced = requirePrecision(target, options);
-  requireFormat(target, options);
   const original = typeof options.model === 'string' ? loadModel(options.model) : options.model;
   const model = cloneModel(original);
   const reports: PipelineReport[] = [];
@@ -78,19 +82,25 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
       await runPipeline(model, steps, { ...options, target, evaluate: ortEvaluator(), onPass: onProgress?.pass }),
     );
   };
-  await run(options.pipeline ?? standardPipeline);
-  const { cpu, calibration } = options;
-  const { force } = options;
+  await run([...opsetSteps(model, target, precision), ...(options.pipeline ?? standardPipeline)]);
+  const { cpu, calibration, half, force } = options;
   const request = { model, target, cpu, calibration, quantization: options.quantization, force, onProgress, run };
-  const quantization = precision === 'fp32' ? undefined : await quantizeInt8({ ...request, precision });
+  const eightBits = eightBitsOf(precision);
+  const quantization = eightBits && (await quantizeInt8({ ...request, precision: eightBits }));
   if (options.pipeline === undefined) await run(ownOperatorsPipeline);
+  const to = halfOf(precision);
+  const searched = { ...checkSamples(options), tolerance: checkTolerance(options) };
+  const cast =
+    to && (await castToHalf({ model, original, to, target, half, calibration, check: searched, onProgress, run }));
   const staging = options.output === undefined ? undefined : openStaging(options.output);
   try {
     const name = options.output === undefined ? '' : path.basename(options.output);
     const staged = staging && saveModelInto(model, staging.folder, name, options.save);
     const proved = staged ? loadModel(staged.model) : model;
-    const check = await prove(original, proved, precision, options, quantization?.search?.samples);
+    const searchedSamples = cast?.search?.samples ?? quantization?.search?.samples;
+    const check = await proveResult(original, proved, target, options, searchedSamples, cast);
     const files = staging && staged && staging.commit(staged);
+    if (cast !== undefined && half?.savePlan !== undefined) savePlan(half.savePlan, cast.plan);
     return {
       model,
       before: summarizeModel(original),
@@ -98,6 +108,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
       passes: reports.flatMap(({ passes }) => passes),
       declines: reports.flatMap(({ declines }) => declines),
       ...(quantization && { quantization }),
+      ...(cast && { cast }),
       check,
       ...(files && { files }),
       ...(files &&
@@ -108,6 +119,10 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
         ...forced,
         ...reports.flatMap(({ diagnostics }) => diagnostics),
         ...(quantization?.gate ? gateDiagnostics(quantization.gate) : []),
+        ...(cast?.diagnostics ?? []),
+        ...(cast !== undefined && options.pipeline === undefined && target.castsAround !== undefined
+          ? [widenedByRuntime(target)]
+          : []),
         ...checkDiagnostics(check),
       ],
     };
@@ -116,50 +131,16 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   }
 }
 
-/**
- * On the samples of the check, of the calibration, or made from the declared types. What was searched for on samples is
- * held to its bar on as many.
- */
-async function prove(
-  original: Model,
-  result: Model,
-  precision: 'fp32' | 'int8' | 'fp8',
-  { check = {}, calibration, quantization, onProgress }: OptimizeOptions,
-  searched: number | undefined,
-): Promise<Check> {
-  if (check === false) return { status: 'skipped', reason: 'the check was switched off' };
-  onProgress?.stage?.('checking');
-  const { limit: _calibrationLimit, ...samples } = calibration ?? {};
-  const minSqnr = precision === 'int8' ? quantization?.minSqnr : undefined;
-  const tolerance = { ...(minSqnr !== undefined && { minSqnr }), ...check.tolerance };
-  const data = check.data === undefined ? { ...samples, ...(searched !== undefined && { limit: searched }) } : {};
-  const settings = { ...data, ...check, tolerance, onSample: onProgress?.sample };
-  return checkModel(original, result, precision, ortRunner({ worker: onProgress !== undefined }), settings);
-}
-
-/** What is to be said about a precision that was insisted on. */
-function requirePrecision(target: TargetProfile, options: OptimizeOptions): Diagnostic[] {
-  const { precision = 'fp32', force, quantization } = options;
-  if (precision === 'fp32' && quantization?.maxDrop !== undefined) {
-    throw new DiagnosticError({
-      code: 'usage/conflicting-options',
-      message: `a largest drop (--max-drop) means nothing with ${precision}`,
-      help: 'It says which layers stay in float where others run on 8 bits: give --precision int8',
-    });
+function savePlan(file: string, plan: string): void {
+  try {
+    fs.writeFileSync(file, plan);
+  } catch (cause) {
+    throw new DiagnosticError({ code: 'save/failed', message: `"${file}" cannot be written` }, { cause });
   }
-  if (precision === 'fp32') return [];
-  const cpu = options.cpu ?? hostCpu().kind;
-  const request = { precision, force, activationBits: quantization?.activationBits };
-  requestedScheme(target, cpu, request);
-  return forcedDiagnostics(target, cpu, request);
 }
 
-function requireFormat(target: TargetProfile, { precision, quantization }: OptimizeOptions): void {
-  const refusal = target.refuses['QLinearConv'];
-  if (precision !== 'int8' || quantization?.format !== 'qoperator' || refusal === undefined) return;
-  throw new DiagnosticError({
-    code: 'usage/format-not-offered',
-    message: `${target.name} is not given operators on integers: ${refusal}`,
-    help: 'Leave the format qdq',
-  });
-}
+const widenedByRuntime = (target: TargetProfile): Diagnostic => ({
+  code: 'cast/computed-in-float32',
+  severity: 'info',
+  message: `${target.name} computes most of float16 in float32, with casts of its own: the model gets smaller, not faster`,
+});

@@ -7,7 +7,7 @@ import { findTarget } from './backends/target.js';
 import { observeChannels } from './calibrate/observe_channels.js';
 import { observeMoments } from './calibrate/observe_moments.js';
 import { type OpenSourceOptions, openSource, type SourceSpec } from './calibrate/sources/open_source.js';
-import { type Dtype, dtypeDataSuffix, dtypeFileName, dtypeScheme } from './dtype_presets.js';
+import { type Dtype, dtypeDataSuffix, dtypeFileName, dtypeScheme, isHalfDtype } from './dtype_presets.js';
 import { type Tolerance, tolerances } from './evaluate/tolerance.js';
 import { DiagnosticError } from './ir/diagnostic.js';
 import { loadModel } from './ir/onnx/files.js';
@@ -85,7 +85,7 @@ export type WeightScheme = BlocksScheme | DynamicScheme | Bnb4Scheme;
 
 export type QuantizeWeightsOptions = Omit<
   OptimizeOptions,
-  'precision' | 'pipeline' | 'quantization' | 'calibration'
+  'precision' | 'pipeline' | 'quantization' | 'half' | 'calibration'
 > & {
   /** Nodes to leave in float, by node name or output name; `*` stands for any characters. */
   readonly exclude?: readonly NodeSelector[];
@@ -99,7 +99,7 @@ export type QuantizeWeightsOptions = Omit<
 
 export type QuantizeWeightsResult = OptimizeResult & {
   readonly weights: {
-    /** Undefined for fp32. */
+    /** Undefined for fp32 and fp16. */
     readonly scheme: WeightScheme | undefined;
     readonly layers: number;
     readonly floats: readonly { readonly node: string; readonly reason: string }[];
@@ -109,8 +109,7 @@ export type QuantizeWeightsResult = OptimizeResult & {
 /**
  * Stores the weights of a model in fewer bits, which needs no data, and compares the result with the original.
  * @throws DiagnosticError `quantize/weights-not-finite`, `quantize/nothing-to-quantize`, `quantize/opset-too-old`,
- * `quantize/dtype-not-offered`, `usage/…` for what the target does not take, and what `optimize` throws; then nothing is
- * written.
+ * `usage/…` for what the target does not take, and what `optimize` throws; then nothing is written.
  */
 export async function quantizeWeights(options: QuantizeWeightsOptions): Promise<QuantizeWeightsResult> {
   const { scheme: asked, dtype, exclude, calibration: _calibration, ...rest } = options;
@@ -119,11 +118,16 @@ export async function quantizeWeights(options: QuantizeWeightsOptions): Promise<
   const scheme = dtype === undefined ? asked : dtypeScheme(dtype, original);
   const target = typeof options.target === 'object' ? options.target : findTarget(options.target ?? 'ort-cpu');
   const output = options.output === undefined ? undefined : outputFile(options.output, model, dtype);
-  const steps = scheme === undefined ? [] : schemeSteps(scheme, target, { ...options, exclude: exclude ?? [] });
+  const isHalf = isHalfDtype(dtype);
+  const unquantized = isHalf ? standardPipeline : [];
+  const steps =
+    scheme === undefined ? unquantized : schemeSteps(scheme, target, { ...options, exclude: exclude ?? [] });
   const result = await optimize({
     ...rest,
     target,
-    precision: 'fp32',
+    precision: isHalf ? 'fp16' : 'fp32',
+    // Who feeds such a form feeds float32.
+    ...(isHalf && { half: { keepIoTypes: true } }),
     ...(output !== undefined && { output }),
     // A preset has to run on more than one kind of runtime: it gets operators of the standard beside its own.
     pipeline: [...steps, ...(dtype === undefined ? ownOperatorsPipeline : [])],

@@ -11,6 +11,7 @@ it('exports exactly the public API', () => {
     'any',
     'binnedValues',
     'calibrateModel',
+    'castModel',
     'compareModels',
     'constant',
     'convertOpset',

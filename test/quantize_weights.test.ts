@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decoderModel } from '../bench/decoder_model.js';
 import { dtypeFileName, dtypes } from '../src/dtype_presets.js';
 import { apparentPrecision } from '../src/evaluate/check.js';
 import { intAttribute } from '../src/ir/attribute.js';
@@ -290,12 +291,31 @@ describe('dtypes', () => {
     },
   );
 
-  it('that need half precision are refused, saying so', async () => {
-    for (const dtype of ['fp16', 'q4f16'] as const) {
-      await expect(quantizeWeights({ model: encoder(), dtype })).rejects.toThrow(
-        /^quantize\/dtype-not-offered: .*half precision/,
-      );
+  it.each([
+    ['fp16', 30],
+    ['q4f16', 6],
+  ] as const)('%s computes in float16 between float32 inputs and outputs', async (dtype, decibels) => {
+    const model = decoderModel({ layers: 2, hidden: 64, heads: 4, inner: 128, vocabulary: 200, length: 16 });
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'onnxopt-half-'));
+    const { check: proof, files, cast } = await quantizeWeights({ model, dtype, output: folder });
+    expect(path.basename(files!.model)).toBe(`model_${dtype}.onnx`);
+    // 11 bits, and 4 bits a weight, as the tolerances have it.
+    expect(proof.status === 'passed' && proof.comparison.outputs[0]!.error.sqnr).toBeGreaterThan(decibels);
+    expect(cast).toMatchObject({ half: 'float16', inputs: [], outputs: [] });
+    // It runs as it is.
+    expect(proof).not.toHaveProperty('spelledOut');
+    const written = loadModel(files!.model);
+    const products = [...written.graph.nodes].filter(
+      ({ opType }) => opType === (dtype === 'fp16' ? 'MatMul' : 'MatMulNBits'),
+    );
+    expect(products.length).toBeGreaterThanOrEqual(14);
+    for (const { inputs } of products.filter(({ opType }) => opType === 'MatMulNBits')) {
+      expect(inputs.slice(1).map((value) => value?.initializer?.dtype)).toEqual(['uint8', 'float16']);
     }
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  it('that nobody knows are refused', async () => {
     await expect(quantizeWeights({ model: encoder(), dtype: 'q5' as 'q4' })).rejects.toThrow('usage/unknown-dtype');
   });
 

@@ -176,6 +176,13 @@ export const ownOperatorsPipeline: readonly PipelineStep[] = [
 /** Fewer nodes, the same results, in the operators that the target prefers. */
 export const simplifyPipeline: readonly PipelineStep[] = [...standardPipeline, ...ownOperatorsPipeline];
 
+/** What follows the choice of 16-bit floats, which comes after all fusions: they would not see past the casts. */
+export const afterCastPipeline: readonly PipelineStep[] = [
+  { pass: legalizeForTarget, reason: 'operators of another type may need another spelling' },
+  { pass: eliminateDeadNodes, reason: 'casts that nobody reads any more' },
+  ...wrapUp,
+];
+
 /** What follows the insertion of Q/DQ pairs. */
 export const afterQuantizationPipeline: readonly PipelineStep[] = [
   { pass: foldConstants, reason: 'quantized constants are stored as integers' },

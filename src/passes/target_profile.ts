@@ -148,6 +148,8 @@ export type TargetProfile = {
    * named.
    */
   readonly castsAround?: Readonly<Partial<Record<HalfType, { readonly except: readonly string[] }>>>;
+  /** Q/DQ pairs of 16-bit floats, scales included, put layers on 8 bits as those of float32 do. */
+  readonly halfPairs?: true;
   /** The runtime that tells here how long its models take; none unless told. */
   readonly timedBy?: 'onnxruntime-cpu';
   /** int8 schemes by kind of processor, `default` among them. */

@@ -133,7 +133,7 @@ export const ortCpu: TargetProfile = {
   // Five times as long as Add and LayerNormalization: measured with one thread and two, [8, 128, 768].
   avoids: ['SkipLayerNormalization'],
   fusesItself: ['Conv+activation', 'Conv+Add+activation', 'MatMul+Add', 'LayerNormalization', 'Gelu', 'Attention'],
-  precisions: ['fp32', 'int8'],
+  precisions: ['fp32', 'fp16', 'int8'],
   // Measured with the node tests of the standard, converted: it has MeanVarianceNormalization as a function whose
   // constants are float32. Casts are put around nodes that read float16, and never for bfloat16.
   castsAround: { float16: { except: ['MeanVarianceNormalization'] } },

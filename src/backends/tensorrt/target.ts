@@ -154,6 +154,7 @@ export const tensorrt10: TargetProfile = {
   irVersion: 10,
   runs: runsIn(10),
   precisions: ['fp32', 'fp16', 'bf16', 'int8', 'fp8', 'int4'],
+  halfPairs: true,
   weightOnly,
   fp8,
 };
@@ -166,6 +167,7 @@ export const tensorrt11: TargetProfile = {
   irVersion: 12,
   runs: runsIn(11),
   precisions: ['fp32', 'fp16', 'bf16', 'int8', 'fp8', 'int4'],
+  halfPairs: true,
   weightOnly,
   fp8,
 };
