@@ -5,7 +5,7 @@ import { DiagnosticError, formatDiagnostic } from '../ir/diagnostic.js';
 export function reportError(error: unknown): number {
   if (error instanceof DiagnosticError) {
     process.stderr.write(`error ${oneLine(formatDiagnostic(error.diagnostic))}\n`);
-    if (error instanceof CheckFailedError || error.diagnostic.code === 'quantize/accuracy-not-reached') return 3;
+    if (error instanceof CheckFailedError || error.diagnostic.code.endsWith('/accuracy-not-reached')) return 3;
     return error.diagnostic.code.startsWith('usage/') ? 2 : 1;
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -54,8 +54,11 @@ export const addInt8Options = (command: Command): Command =>
     .option('--percentile <percent>', 'what --calibrator percentile keeps (default: 99.99)', parseNumber)
     .option('--ranges <file>', 'activation ranges saved before, or a TensorRT calibration cache, instead of data')
     .option('--save-ranges <file>', 'save the activation ranges as JSON')
-    .option('--include <pattern...>', 'only nodes of these names run on 8 bits; * stands for any characters')
-    .option('--exclude <pattern...>', 'nodes to leave in float, by name')
+    .option(
+      '--include <pattern...>',
+      'only nodes of these names run on 8 bits; or nodes to compute in 16 bits all the same',
+    )
+    .option('--exclude <pattern...>', 'nodes to leave in float, by name; * stands for any characters')
     .option('--float-tensor <pattern...>', 'values to leave in float, by name')
     .option('--tensor-range <name=min:max...>', 'ranges of values, instead of calibrated ones', parseTensorRange)
     .addOption(

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
 import { calibrateCommand } from './calibrate_command.js';
+import { castCommand } from './cast_command.js';
 import { compareCommand } from './compare_command.js';
 import { convertCommand } from './convert_command.js';
 import { explainCommand } from './explain_command.js';
@@ -37,6 +38,7 @@ const commands = [
   calibrateCommand(),
   simplifyCommand(),
   quantizeCommand(),
+  castCommand(),
   convertCommand(),
   inferCommand(),
   compareCommand(),

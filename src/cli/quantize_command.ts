@@ -45,7 +45,7 @@ export const quantizeCommand = (): Command =>
           .argument('<model>', 'ONNX file')
           .option(
             '--dtype <name>',
-            'a form that transformers.js loads: fp32, int8, uint8, q8, q4 or bnb4; -o may be a folder',
+            'a form that transformers.js loads: fp32, fp16, int8, uint8, q8, q4, q4f16 or bnb4; -o may be a folder',
           )
           .addOption(choice('--weights <bits>', 'weights in blocks, beside float activations', ['4', '8']))
           .addOption(choice('--dynamic <type>', '8-bit weights and activations', ['int8', 'uint8']))
@@ -110,7 +110,7 @@ Examples:
         import('../quantize_weights.js'),
       ]);
       const { exclude } = flags;
-      const job: Job = ({ precision: _precision, pipeline: _pipeline, quantization, ...options }) =>
+      const job: Job = ({ precision: _precision, pipeline: _pipeline, half: _half, quantization, ...options }) =>
         quantizeWeights({ ...options, ...choices, exclude: exclude ?? quantization?.exclude ?? [] });
       await runOptimize(model, { ...flags, output }, optionsOf(flags), job);
     });

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { formatRanges } from '../calibrate/ranges_file.js';
+import type { CastReport } from '../cast_to_half.js';
 import { findConfig, loadConfig } from '../config.js';
 import { CheckFailedError } from '../evaluate/check.js';
 import { formatFloats } from '../int8/floats_file.js';
@@ -8,13 +9,15 @@ import type { WeightReport } from '../int8/round_weights.js';
 import { type Diagnostic, formatDiagnostic } from '../ir/diagnostic.js';
 import { type OptimizeOptions, type OptimizeResult, optimize } from '../optimize.js';
 import type { QuantizeWeightsResult } from '../quantize_weights.js';
+import { castText } from './cast_report.js';
 import { comparisonRows } from './comparison_rows.js';
 import { progressBar } from './progress_bar.js';
 import { searchLines } from './search_lines.js';
 import { formatBytes, formatTable, toJson } from './table.js';
 
 export type RunFlags = {
-  readonly output: string;
+  /** Nothing is written without it. */
+  readonly output?: string;
   readonly config?: string;
   readonly check?: boolean;
   readonly verify?: boolean;
@@ -22,6 +25,8 @@ export type RunFlags = {
   readonly maxGrowth?: number;
   readonly fpContract?: 'strict' | 'default';
   readonly saveRanges?: string;
+  /** Say what became of the cast, and nothing of a file. */
+  readonly dryRun?: boolean;
   readonly saveFloats?: string;
   readonly report?: boolean;
   readonly json?: boolean;
@@ -52,14 +57,14 @@ export async function runOptimize(
       ...config,
       ...options,
       calibration: { ...config.calibration, ...options.calibration, onDiagnostic },
-      quantization: { ...config.quantization, ...options.quantization },
+      ...mergedParts(config, options),
       ...(flags.check === false ? { check: false } : mergedCheck(config.check, options.check)),
       ...(flags.externalData && { save: { externalData: flags.externalData } }),
       ...(flags.maxGrowth !== undefined && { maxGrowthBytes: flags.maxGrowth }),
       ...(flags.fpContract && { fpContract: flags.fpContract }),
       ...(flags.verify && { verifyTypes: true }),
       model,
-      output: flags.output,
+      ...(flags.output !== undefined && { output: flags.output }),
       onProgress: bar,
     });
   } catch (error) {
@@ -76,14 +81,45 @@ export async function runOptimize(
   if (flags.saveFloats !== undefined && result.quantization !== undefined) {
     fs.writeFileSync(flags.saveFloats, formatFloats(result.quantization.floatNodes));
   }
+  if (flags.dryRun && result.cast !== undefined) {
+    printPlan(model, result.cast, flags);
+    return;
+  }
   if (flags.json) process.stdout.write(`${toJson(jsonReport(model, result))}\n`);
   else if (!flags.quiet) process.stdout.write(`${textReport(model, result, flags.report === true)}\n`);
   if (!flags.quiet && !flags.json) for (const diagnostic of result.diagnostics) warn(diagnostic);
 }
 
+function printPlan(input: string, cast: CastReport, flags: RunFlags): void {
+  if (flags.json) process.stdout.write(`${toJson({ input, cast: castForJson(cast) })}\n`);
+  else if (!flags.quiet) {
+    process.stdout.write(`${castText(cast, flags.report === true)}\n`);
+    for (const diagnostic of cast.diagnostics) warn(diagnostic);
+  }
+}
+
+/** Without the texts, which say the same. */
+const castForJson = ({ description: _description, plan: _plan, diagnostics: _diagnostics, ...rest }: CastReport) =>
+  rest;
+
 const warn = (diagnostic: Diagnostic): void => {
   process.stderr.write(`${diagnostic.severity} ${formatDiagnostic(diagnostic)}\n`);
 };
+
+/** What a configuration says of a precision that flags replace by another does not count. */
+function mergedParts(
+  config: Partial<OptimizeOptions>,
+  options: Partial<OptimizeOptions>,
+): Pick<OptimizeOptions, 'quantization' | 'half'> {
+  const precision = options.precision ?? config.precision ?? 'fp32';
+  const isHalf = precision.endsWith('16');
+  const isWhole = precision === 'fp16' || precision === 'bf16';
+  const half = { ...(isHalf && config.half), ...options.half };
+  return {
+    quantization: { ...(!isWhole && config.quantization), ...options.quantization },
+    ...(Object.keys(half).length > 0 && { half }),
+  };
+}
 
 function mergedCheck(
   config: OptimizeOptions['check'],
@@ -93,13 +129,19 @@ function mergedCheck(
   return { check: { ...(config || {}), ...options } };
 }
 
-function jsonReport(input: string, { model: _model, quantization, ...result }: JobResult): object {
+function jsonReport(input: string, { model: _model, quantization, cast, ...result }: JobResult): object {
   const {
     ranges: _ranges,
     floatNodes: _floatNodes,
     ...rest
   } = quantization ?? { ranges: undefined, floatNodes: undefined };
-  return { input, output: result.files?.model, ...result, ...(quantization && { quantization: rest }) };
+  return {
+    input,
+    output: result.files?.model,
+    ...result,
+    ...(quantization && { quantization: rest }),
+    ...(cast && { cast: castForJson(cast) }),
+  };
 }
 
 function textReport(input: string, result: JobResult, withPasses: boolean): string {
@@ -122,11 +164,13 @@ function textReport(input: string, result: JobResult, withPasses: boolean): stri
     sections.push(passTable(result.passes), ...ruleTable(result.passes));
   }
   if (quantization !== undefined) sections.push(quantizationText(quantization, withPasses));
+  if (result.cast !== undefined) sections.push(castText(result.cast, withPasses));
   if (result.weights?.scheme !== undefined) sections.push(weightsText(result.weights, withPasses));
   sections.push(
     check.status === 'skipped'
       ? `NOT CHECKED: ${check.reason}`
       : `${formatTable(comparisonRows(check.comparison))}\nchecked against the original on ${check.comparison.samples} samples (${check.data})`,
+    ...(check.status === 'passed' ? check.comparison.retyped : []),
   );
   if (files) sections.push(`${input} => ${files.model}${files.data ? ` and ${files.data}` : ''}`);
   return sections.join('\n\n');

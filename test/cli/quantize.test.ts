@@ -66,6 +66,12 @@ describe('onnxopt quantize', () => {
     expect(fs.readdirSync(at('onnx'))).toEqual(['model_q4.onnx']);
   });
 
+  it('makes a form in float16', () => {
+    const { code, stdout } = quantize('-o', at('half.onnx'), '--dtype', 'fp16');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\d of \d nodes in float16/);
+  });
+
   it.each([
     [2, 'usage/quantization-way', []],
     [2, 'usage/quantization-way', ['--weights', '4', '--dynamic', 'int8']],
@@ -75,8 +81,6 @@ describe('onnxopt quantize', () => {
     [1, 'quantize/no-calibration-data', ['--weights', '4', '--method', 'gptq']],
     [2, 'usage/block-size', ['--weights', '4', '--block-size', '33']],
     [2, 'usage/unknown-dtype', ['--dtype', 'q5']],
-    [1, 'quantize/dtype-not-offered', ['--dtype', 'fp16']],
-    [1, 'quantize/dtype-not-offered', ['--dtype', 'q4f16']],
     [1, 'quantize/nothing-to-quantize', ['--weights', '4', '--exclude', '*']],
     [3, 'check/failed', ['--weights', '4', '--min-sqnr', '90']],
   ] as const)('ends with %i and %s, and writes nothing', (exit, problem, args) => {
