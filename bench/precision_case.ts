@@ -69,7 +69,7 @@ export async function precisionCase(
       float,
       conversion,
       decide,
-      naive: { simplified: await naiveCasts(float, half), asItCame: await naiveCasts(original, half) },
+      naive: { simplified: await naiveCasts(float, half, ranges), asItCame: await naiveCasts(original, half) },
       bytes: { float: encodeModel(float).length, half: encodeModel(model).length },
       run: half === 'float16' ? await asItRuns(reference, model, unbounded) : undefined,
       rounded: spelled,

@@ -114,11 +114,12 @@ function constantBytes(plan: DecidedPlan, model: Model, inference: Inference): C
 }
 
 /** Casts that a converter puts around every node it keeps, with no look at what is next to it. */
-export async function naiveCasts(model: Model, half: HalfType): Promise<number> {
+export async function naiveCasts(model: Model, half: HalfType, ranges?: Ranges): Promise<number> {
   const copy = cloneModel(model);
   await raiseOpset(copy, half);
   const inference = new Inference(copy);
-  return naiveCastCount(buildPrecisionPlan(copy, inference, precisionOptions(half)), copy, inference);
+  const options = { ...precisionOptions(half), ...(ranges && { ranges }) };
+  return naiveCastCount(buildPrecisionPlan(copy, inference, options), copy, inference);
 }
 
 async function raiseOpset(model: Model, half: HalfType): Promise<void> {
