@@ -53,7 +53,7 @@ export function rounded(reference: Reference, model: Model, tolerance: Tolerance
   return compare(reference, copy, tolerance);
 }
 
-export type Answers = Omit<Comparison, 'signature'> & {
+export type Answers = Omit<Comparison, 'signature' | 'retyped'> & {
   /** dB, of the worst output; Infinity where all are equal. */
   readonly sqnr: number;
 };

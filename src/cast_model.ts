@@ -1,4 +1,4 @@
-import type { CastReport, HalfOptions } from './cast_to_half.js';
+import type { CastReport, HalfOptions } from './half/cast_to_half.js';
 import { type OptimizeOptions, type OptimizeResult, optimize } from './optimize.js';
 
 export type CastModelOptions = Omit<OptimizeOptions, 'precision' | 'quantization' | 'half'> &

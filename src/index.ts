@@ -20,8 +20,6 @@ export type { Feeds, Sample, SampleSource } from './calibrate/sources/source.js'
 export { type Statistics, sumUnit, type TensorStatistics } from './calibrate/statistics.js';
 export { type CalibrateModelOptions, calibrateModel, rangesFromStatistics } from './calibrate_model.js';
 export { type CastModelOptions, type CastResult, castModel } from './cast_model.js';
-export type { CastSearch, CastSearchStep } from './cast_search.js';
-export type { CastReport, HalfOptions } from './cast_to_half.js';
 export { compareModels } from './compare_models.js';
 export { type Config, defineConfig } from './config.js';
 export { type Dtype, dtypes } from './dtype_presets.js';
@@ -32,6 +30,8 @@ export type { Metric, SampleMetric, SetMetric } from './evaluate/metric.js';
 export type { OutputError } from './evaluate/output_error.js';
 export { type ModelSummary, summarizeModel } from './evaluate/summary.js';
 export { type ExplainOptions, type Explanation, explain, type Rule, rules } from './explain.js';
+export type { CastReport, HalfOptions } from './half/cast_to_half.js';
+export type { CastSearch, CastSearchStep } from './half/search_halves.js';
 export { type InferTypesOptions, type InferTypesResult, inferTypes } from './infer_types.js';
 export type { FloatSearch, FloatSearchStep } from './int8/float_search.js';
 export type { FloatNodes } from './int8/int8_candidate.js';

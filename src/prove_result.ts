@@ -1,8 +1,8 @@
 import { ortRunner } from './backends/ort/run.js';
 import { ortCpu } from './backends/ort/target.js';
-import { type CastReport, sqnrOfError } from './cast_to_half.js';
 import { type Check, type CheckOptions, checkModel } from './evaluate/check.js';
 import { type Tolerance, tolerances } from './evaluate/tolerance.js';
+import { type CastReport, sqnrOfError } from './half/cast_to_half.js';
 import type { Model } from './ir/graph.js';
 import type { OptimizeOptions } from './optimize.js';
 import type { TargetProfile } from './passes/target_profile.js';

@@ -1,6 +1,6 @@
 import { hostCpu } from './backends/ort/host.js';
-import type { HalfOptions } from './cast_to_half.js';
 import type { tolerances } from './evaluate/tolerance.js';
+import type { HalfOptions } from './half/cast_to_half.js';
 import type { QuantizationOptions } from './int8/quantize_int8.js';
 import { forcedDiagnostics, notOffered, requestedScheme } from './int8/requested_scheme.js';
 import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';

@@ -1,4 +1,4 @@
-import type { CastReport } from '../cast_to_half.js';
+import type { CastReport } from '../half/cast_to_half.js';
 import { formatNumber, formatTable } from './table.js';
 
 /** What became of a request for 16-bit floats; with `all`, every reason and every set that was measured. */

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { HalfOptions } from '../cast_to_half.js';
+import type { HalfOptions } from '../half/cast_to_half.js';
 import { parseNumber } from './data_options.js';
 
 /** Where 16-bit floats go; what names nodes stands on the command. */

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { formatRanges } from '../calibrate/ranges_file.js';
-import type { CastReport } from '../cast_to_half.js';
 import { findConfig, loadConfig } from '../config.js';
 import { CheckFailedError } from '../evaluate/check.js';
+import type { CastReport } from '../half/cast_to_half.js';
 import { formatFloats } from '../int8/floats_file.js';
 import type { GateReport } from '../int8/latency_gate.js';
 import type { WeightReport } from '../int8/round_weights.js';

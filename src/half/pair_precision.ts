@@ -1,12 +1,12 @@
-import { constantTensor } from './ir/constant.js';
-import type { Model, Node, Value } from './ir/graph.js';
-import type { HalfType } from './ir/half_float.js';
-import type { Inference } from './ir/ops/inference/inference.js';
-import { nestedGraphs } from './ir/topological_order.js';
-import { constantFits } from './passes/precision/constant_fit.js';
-import { halfSlots } from './passes/precision/half_slots.js';
-import { constantObstacle } from './passes/precision/node_wishes.js';
-import { isOperator } from './passes/rewrite/operator.js';
+import { constantTensor } from '../ir/constant.js';
+import type { Model, Node, Value } from '../ir/graph.js';
+import type { HalfType } from '../ir/half_float.js';
+import type { Inference } from '../ir/ops/inference/inference.js';
+import { nestedGraphs } from '../ir/topological_order.js';
+import { constantFits } from '../passes/precision/constant_fit.js';
+import { halfSlots } from '../passes/precision/half_slots.js';
+import { constantObstacle } from '../passes/precision/node_wishes.js';
+import { isOperator } from '../passes/rewrite/operator.js';
 
 export type PairPrecision = { readonly half: ReadonlySet<Node>; readonly float: ReadonlySet<Node> };
 

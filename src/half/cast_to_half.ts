@@ -1,35 +1,35 @@
 import fs from 'node:fs';
-import { ortRunner } from './backends/ort/run.js';
-import type { CalibrationOptions } from './calibrate/calibrate.js';
-import { observeRanges } from './calibrate/observe_ranges.js';
-import { loadRanges } from './calibrate/ranges_file.js';
-import { openSource } from './calibrate/sources/open_source.js';
-import { pairPrecision } from './cast_pairs.js';
-import { type CastSearch, searchHalves } from './cast_search.js';
-import type { CheckOptions } from './evaluate/check.js';
-import { fedInputs } from './evaluate/compare.js';
-import type { Tolerance } from './evaluate/tolerance.js';
-import { constantTensor } from './ir/constant.js';
-import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';
-import type { Model, Value } from './ir/graph.js';
-import type { HalfType } from './ir/half_float.js';
-import { Inference } from './ir/ops/inference/inference.js';
-import type { PipelineStep } from './passes/pipeline.js';
-import { afterCastPipeline } from './passes/pipelines.js';
-import { applyPrecisionPlan } from './passes/precision/apply_precision_plan.js';
+import { ortRunner } from '../backends/ort/run.js';
+import type { CalibrationOptions } from '../calibrate/calibrate.js';
+import { observeRanges } from '../calibrate/observe_ranges.js';
+import { loadRanges } from '../calibrate/ranges_file.js';
+import { openSource } from '../calibrate/sources/open_source.js';
+import type { CheckOptions } from '../evaluate/check.js';
+import { fedInputs } from '../evaluate/compare.js';
+import type { Tolerance } from '../evaluate/tolerance.js';
+import { constantTensor } from '../ir/constant.js';
+import { type Diagnostic, DiagnosticError } from '../ir/diagnostic.js';
+import type { Model, Value } from '../ir/graph.js';
+import type { HalfType } from '../ir/half_float.js';
+import { Inference } from '../ir/ops/inference/inference.js';
+import type { PipelineStep } from '../passes/pipeline.js';
+import { afterCastPipeline } from '../passes/pipelines.js';
+import { applyPrecisionPlan } from '../passes/precision/apply_precision_plan.js';
 import {
   buildPrecisionPlan,
   type DecidedPlan,
   type PrecisionOptions,
-} from './passes/precision/build_precision_plan.js';
-import { countCasts, naiveCastCount } from './passes/precision/count_casts.js';
-import { describePlan, floatIslands } from './passes/precision/describe_plan.js';
-import { formatPlan, parsePlan } from './passes/precision/plan_file.js';
-import type { PrecisionPlan } from './passes/precision/precision_plan.js';
-import type { Ranges } from './passes/quantize/ranges.js';
-import type { NodeSelector } from './passes/quantize/selection.js';
-import type { TargetProfile } from './passes/target_profile.js';
-import type { Progress } from './progress.js';
+} from '../passes/precision/build_precision_plan.js';
+import { countCasts, naiveCastCount } from '../passes/precision/count_casts.js';
+import { describePlan, floatIslands } from '../passes/precision/describe_plan.js';
+import { formatPlan, parsePlan } from '../passes/precision/plan_file.js';
+import type { PrecisionPlan } from '../passes/precision/precision_plan.js';
+import type { Ranges } from '../passes/quantize/ranges.js';
+import type { NodeSelector } from '../passes/quantize/selection.js';
+import type { TargetProfile } from '../passes/target_profile.js';
+import type { Progress } from '../progress.js';
+import { pairPrecision } from './pair_precision.js';
+import { type CastSearch, searchHalves } from './search_halves.js';
 
 /** How 16-bit floats are placed. */
 export type HalfOptions = {

@@ -1,20 +1,20 @@
-import { ortRunner } from './backends/ort/run.js';
-import type { RunningModel } from './calibrate/runner.js';
-import type { SampleSource } from './calibrate/sources/source.js';
-import { type CheckOptions, openReference, openSpelled } from './evaluate/check.js';
-import { compareOutputs } from './evaluate/compare.js';
-import type { Tolerance } from './evaluate/tolerance.js';
-import { cloneModel } from './ir/clone.js';
-import { DiagnosticError, InvariantError } from './ir/diagnostic.js';
-import type { Model, Node } from './ir/graph.js';
-import { nestedGraphs } from './ir/topological_order.js';
-import { runPipeline } from './passes/pipeline.js';
-import { afterCastPipeline } from './passes/pipelines.js';
-import { applyPrecisionPlan } from './passes/precision/apply_precision_plan.js';
-import type { DecidedPlan } from './passes/precision/build_precision_plan.js';
-import type { NodePrecision, PrecisionPlan } from './passes/precision/precision_plan.js';
-import type { TargetProfile } from './passes/target_profile.js';
-import type { Progress } from './progress.js';
+import { ortRunner } from '../backends/ort/run.js';
+import type { RunningModel } from '../calibrate/runner.js';
+import type { SampleSource } from '../calibrate/sources/source.js';
+import { type CheckOptions, openReference, openSpelled } from '../evaluate/check.js';
+import { compareOutputs } from '../evaluate/compare.js';
+import type { Tolerance } from '../evaluate/tolerance.js';
+import { cloneModel } from '../ir/clone.js';
+import { DiagnosticError, InvariantError } from '../ir/diagnostic.js';
+import type { Model, Node } from '../ir/graph.js';
+import { nestedGraphs } from '../ir/topological_order.js';
+import { runPipeline } from '../passes/pipeline.js';
+import { afterCastPipeline } from '../passes/pipelines.js';
+import { applyPrecisionPlan } from '../passes/precision/apply_precision_plan.js';
+import type { DecidedPlan } from '../passes/precision/build_precision_plan.js';
+import type { NodePrecision, PrecisionPlan } from '../passes/precision/precision_plan.js';
+import type { TargetProfile } from '../passes/target_profile.js';
+import type { Progress } from '../progress.js';
 
 /** How nodes were found that stay in float. */
 export type CastSearch = {
