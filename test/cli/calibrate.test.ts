@@ -43,7 +43,17 @@ describe('onnxopt calibrate', () => {
   it('gives ranges that optimize takes to the same bytes as calibrating itself', () => {
     for (const extra of [['--calibrator', 'percentile', '--percentile', '99.9'], ['--calibrator', 'mse'], []]) {
       calibrate(digits, '--data', calibration, ...extra, '-o', at('ranges.json'));
-      const base = ['optimize', digits, '--precision', 'int8', '--gate', 'none', '--quiet', '--no-check'];
+      const base = [
+        'optimize',
+        digits,
+        '--precision',
+        'int8',
+        '--gate',
+        'none',
+        '--no-correct-bias',
+        '--quiet',
+        '--no-check',
+      ];
       const own = runCli([...base, '--calibration-data', calibration, ...extra, '-o', at('own.onnx')]);
       const given = runCli([...base, '--ranges', at('ranges.json'), '-o', at('given.onnx')]);
       expect([own.code, given.code]).toEqual([0, 0]);
