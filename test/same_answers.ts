@@ -6,6 +6,7 @@ import { dataTypeKind } from '../src/ir/data_type.js';
 import { DiagnosticError } from '../src/ir/diagnostic.js';
 import { Editor } from '../src/ir/editor.js';
 import type { Model, OutputSlot, Value } from '../src/ir/graph.js';
+import { Inference } from '../src/ir/ops/inference/inference.js';
 import type { Tensor } from '../src/ir/tensor.js';
 import { formatType } from '../src/ir/value_type.js';
 
@@ -41,6 +42,40 @@ export async function answerOf(session: RunningModel, feeds: Feeds): Promise<Rea
   } catch (error) {
     if (error instanceof DiagnosticError) return error.diagnostic.message;
     throw error;
+  }
+}
+
+/** Whether the runtime's memory plan tripped over a buffer that it meant to use again for another shape. */
+export const isBufferRefused = (answer: ReadonlyMap<string, Tensor> | string): boolean =>
+  typeof answer === 'string' && answer.includes('attempting to re-use buffer');
+
+/**
+ * What a model answers. Where the runtime's memory plan trips over a buffer that it means to use again for another shape (1.30
+ * does, of tensors without elements and behind casts of its own; without that reuse it runs the model), every value is made
+ * an output, and so gets a buffer of its own.
+ */
+export async function answerWithRoom(
+  session: RunningModel,
+  model: Model,
+  feeds: Feeds,
+): Promise<ReadonlyMap<string, Tensor> | string> {
+  const answer = await answerOf(session, feeds);
+  if (!isBufferRefused(answer)) return answer;
+  const copy = cloneModel(model);
+  const editor = new Editor(copy);
+  const inference = new Inference(copy);
+  const named = new Set(copy.graph.outputs.map(({ name }) => name));
+  for (const value of copy.graph.values.values()) {
+    const type = inference.typeOf(value);
+    if (value.producer === null || type?.kind !== 'tensor' || named.has(value.name)) continue;
+    if (type.dtype === 'bfloat16') continue;
+    editor.addOutput(copy.graph, value, editor.freshName('room'), { ...type, shape: undefined });
+  }
+  const roomy = await openPlain(copy);
+  try {
+    return await answerOf(roomy, feeds);
+  } finally {
+    await roomy.close();
   }
 }
 

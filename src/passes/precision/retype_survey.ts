@@ -76,9 +76,9 @@ function kindOf(value: Value, { plan, slots, inference }: Context): Retyping['ki
 
 function readsHalf(use: Use, kind: Retyping['kind'], { plan, slots }: Context): boolean {
   if (use.kind === 'output') return plan.outputs.has(use.user);
-  // A Cast makes the same of a half as of the same number in float32, so that it needs no other before it.
-  if ((kind === 'half' || kind === 'float') && isCast(use.user) && castType(use.user) !== 'string')
-    return kind === 'half';
+  // A Cast makes the same of a half as of the same number in float32, so that it needs no other before it; of a constant
+  // it would make another number, were that rounded first.
+  if (kind !== 'widened' && isCast(use.user) && castType(use.user) !== 'string') return kind === 'half';
   return slots.get(use.user)?.inputs[use.index] ?? false;
 }
 

@@ -4,6 +4,15 @@ import { ModelBuilder } from '../../build_model.js';
 import { answers, applied, castTo, linesOf } from './applied_plan.js';
 
 describe('casts that a model brought along', () => {
+  it('of a constant read it as it was: another type may hold what the half type does not', async () => {
+    const b = new ModelBuilder();
+    const wide = b.op('Cast', [b.constant('c', floatTensor([0.1]))], castTo('double', 'wide'));
+    b.output(wide, 'wide', 'double');
+    b.output(b.op('Neg', [b.input('x', [1])], { outputs: ['y'] }), 'y');
+    const result = await applied(b, { nodes: ['wide', 'y'], outputs: ['y'] });
+    expect(tensorData((await answers(result, { x: floatTensor([1]) })).get('wide')!)[0]).toBe(Math.fround(0.1));
+  });
+
   it('to the half type vanish where their input is half by now', async () => {
     const b = new ModelBuilder();
     const relu = b.op('Relu', [b.input('x', [2])], { outputs: ['relu'] });

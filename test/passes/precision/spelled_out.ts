@@ -1,4 +1,6 @@
+import type { RunningModel } from '../../../src/calibrate/runner.js';
 import { intAttribute, tensorAttribute } from '../../../src/ir/attribute.js';
+import { cloneModel } from '../../../src/ir/clone.js';
 import { type DataType, dataTypeCode } from '../../../src/ir/data_type.js';
 import { Editor } from '../../../src/ir/editor.js';
 import type { Graph, Model, Node, Use, Value } from '../../../src/ir/graph.js';
@@ -10,6 +12,7 @@ import { nestedGraphs } from '../../../src/ir/topological_order.js';
 import { tensorType, type ValueType } from '../../../src/ir/value_type.js';
 import { halfSlots } from '../../../src/passes/precision/half_slots.js';
 import type { PrecisionPlan } from '../../../src/passes/precision/precision_plan.js';
+import { answerOf, answerWithRoom, type Feeds, isBufferRefused, openPlain } from '../../same_answers.js';
 
 /**
  * What a plan means, with no thought of cost: every node computes in float32 as it did, and what a node of the half
@@ -105,3 +108,17 @@ function redirect(editor: Editor, use: Use, value: Value): void {
 
 const withType = (type: ValueType | undefined, dtype: DataType): ValueType | undefined =>
   type?.kind === 'tensor' ? tensorType(dtype, type.shape) : type;
+
+/** What a model answers; with its casts spelled out where the runtime refuses to place those that it puts in itself. */
+export async function answerOfHalves(session: RunningModel, model: Model, feeds: Feeds) {
+  const answer = await answerOf(session, feeds);
+  if (!isBufferRefused(answer)) return answer;
+  const copy = cloneModel(model);
+  widenNodes(copy);
+  const spelled = await openPlain(copy);
+  try {
+    return await answerWithRoom(spelled, copy, feeds);
+  } finally {
+    await spelled.close();
+  }
+}

@@ -1,18 +1,23 @@
 import { ortEvaluator } from '../../../src/backends/ort/run.js';
 import { targets } from '../../../src/backends/target.js';
-import type { RunningModel } from '../../../src/calibrate/runner.js';
 import { cloneModel } from '../../../src/ir/clone.js';
-import { Editor } from '../../../src/ir/editor.js';
 import type { Model } from '../../../src/ir/graph.js';
 import { decodeModel } from '../../../src/ir/onnx/decode.js';
 import { encodeModel } from '../../../src/ir/onnx/encode.js';
-import { Inference } from '../../../src/ir/ops/inference/inference.js';
 import type { Tensor } from '../../../src/ir/tensor.js';
 import { formatModel } from '../../../src/ir/text.js';
 import { verifyModel } from '../../../src/ir/verifier.js';
 import { type PipelineOptions, type PipelineStep, runPipeline } from '../../../src/passes/pipeline.js';
 import { allPasses, simplifyPipeline } from '../../../src/passes/pipelines.js';
-import { type Allowance, answerOf, answersDiffer, exact, openPlain, signaturesDiffer } from '../../same_answers.js';
+import {
+  type Allowance,
+  answerOf,
+  answersDiffer,
+  answerWithRoom,
+  exact,
+  openPlain,
+  signaturesDiffer,
+} from '../../same_answers.js';
 import { randomModel } from '../random_graph.js';
 import { Random } from './scope.js';
 
@@ -96,34 +101,6 @@ async function requireIdempotent(simplified: Model, options: PipelineOptions): P
 function requireIntact(model: Model, label: string): void {
   const broken = verifyModel(model).filter(({ severity }) => severity === 'error');
   if (broken.length > 0) throw new Error(`${label}: ${broken.map(({ code, message }) => `${code}: ${message}`)}`);
-}
-
-/**
- * What a model answers. Where the runtime's memory plan trips over a tensor without elements, whose buffer it means to use
- * again for another shape (1.30 does), every value is made an output, and so gets a buffer of its own.
- */
-async function answerWithRoom(
-  session: RunningModel,
-  model: Model,
-  feeds: ReadonlyMap<string, Tensor>,
-): Promise<ReadonlyMap<string, Tensor> | string> {
-  const answer = await answerOf(session, feeds);
-  if (typeof answer !== 'string' || !answer.includes('attempting to re-use buffer')) return answer;
-  const copy = cloneModel(model);
-  const editor = new Editor(copy);
-  const inference = new Inference(copy);
-  const named = new Set(copy.graph.outputs.map(({ name }) => name));
-  for (const value of copy.graph.values.values()) {
-    const type = inference.typeOf(value);
-    if (value.producer === null || type?.kind !== 'tensor' || named.has(value.name)) continue;
-    editor.addOutput(copy.graph, value, editor.freshName('room'), { ...type, shape: undefined });
-  }
-  const roomy = await openPlain(copy);
-  try {
-    return await answerOf(roomy, feeds);
-  } finally {
-    await roomy.close();
-  }
 }
 
 async function compare(
