@@ -40,11 +40,16 @@ export const enough: Readonly<Record<HalfType, number>> = { float16: 30, bfloat1
  * Every output of 30 dB or more with float16 and 20 dB with bfloat16: 11 and 8 bits of significand, about 68 and 50 dB in
  * a single product, of which deep networks keep half. Some networks lose more by rounding their weights, computed in
  * float32 all the same; there at most 5 dB under that, since results are rounded twice, before and behind an activation,
- * for each rounding of a weight: 10·log10(3) dB. No element is NaN or infinite on one side only.
+ * for each rounding of a weight: 10·log10(3) dB. No element is NaN or infinite on one side only. A network of which rounded
+ * weights alone leave less than 10 dB cannot be had in that type, and nothing is expected of its answers.
  */
 export function shortfall({ half, rounded: { sqnr }, weights }: PrecisionCase): number {
+  if (weights !== undefined && weights.sqnr < hopeless) return 0;
   return Math.min(enough[half], (weights?.sqnr ?? Number.POSITIVE_INFINITY) - 5) - sqnr;
 }
+
+/** dB. */
+const hopeless = 10;
 
 const unbounded = { absolute: Number.POSITIVE_INFINITY, relative: 0, discrete: 1 };
 
