@@ -45,22 +45,22 @@ export async function answerOf(session: RunningModel, feeds: Feeds): Promise<Rea
   }
 }
 
-/** Whether the runtime's memory plan tripped over a buffer that it meant to use again for another shape. */
-export const isBufferRefused = (answer: ReadonlyMap<string, Tensor> | string): boolean =>
-  typeof answer === 'string' && answer.includes('attempting to re-use buffer');
-
 /**
- * What a model answers. Where the runtime's memory plan trips over a buffer that it means to use again for another shape (1.30
- * does, of tensors without elements and behind casts of its own; without that reuse it runs the model), every value is made
- * an output, and so gets a buffer of its own.
+ * Whether the runtime refuses a valid model by faults of 1.30: its memory plan trips over a buffer that it means to use again
+ * for another shape, of tensors without elements and behind casts of its own (without that reuse it runs the model); or it
+ * takes away a Cast that a subgraph reads.
  */
+export const isRuntimeFault = (answer: ReadonlyMap<string, Tensor> | string): boolean =>
+  typeof answer === 'string' && /attempting to re-use buffer|Missing Input: /.test(answer);
+
+/** What a model answers; after such a fault with every value an output, which gives each a buffer of its own. */
 export async function answerWithRoom(
   session: RunningModel,
   model: Model,
   feeds: Feeds,
 ): Promise<ReadonlyMap<string, Tensor> | string> {
   const answer = await answerOf(session, feeds);
-  if (!isBufferRefused(answer)) return answer;
+  if (!isRuntimeFault(answer)) return answer;
   const copy = cloneModel(model);
   const editor = new Editor(copy);
   const inference = new Inference(copy);

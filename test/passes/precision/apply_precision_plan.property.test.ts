@@ -11,7 +11,15 @@ import { modelGraphs } from '../../../src/ir/traversal.js';
 import { verifyModel } from '../../../src/ir/verifier.js';
 import { runPipeline } from '../../../src/passes/pipeline.js';
 import { applyPrecisionPlan } from '../../../src/passes/precision/apply_precision_plan.js';
-import { type Allowance, answerOf, answersDiffer, exact, type Feeds, openPlain } from '../../same_answers.js';
+import {
+  type Allowance,
+  answerOf,
+  answersDiffer,
+  answerWithRoom,
+  exact,
+  type Feeds,
+  openPlain,
+} from '../../same_answers.js';
 import { randomModel } from '../random_graph.js';
 import { randomPlan } from './random_plan.js';
 import { answerOfHalves, roundAsPlanned, widenNodes } from './spelled_out.js';
@@ -72,7 +80,7 @@ async function check(seed: number): Promise<Result> {
       const expected = await answerOf(reference, fed);
       if (typeof expected === 'string') continue;
       result.answered += 1;
-      const actual = await answerOf(candidate, fed);
+      const actual = await answerWithRoom(candidate, spelled, fed);
       const reason = typeof actual === 'string' ? `does not run: ${actual}` : answersDiffer(expected, actual, exact);
       if (reason !== undefined) {
         const models = [model, planned, applied].map((one) => formatModel(one)).join('\n');

@@ -12,7 +12,7 @@ import { nestedGraphs } from '../../../src/ir/topological_order.js';
 import { tensorType, type ValueType } from '../../../src/ir/value_type.js';
 import { halfSlots } from '../../../src/passes/precision/half_slots.js';
 import type { PrecisionPlan } from '../../../src/passes/precision/precision_plan.js';
-import { answerOf, answerWithRoom, type Feeds, isBufferRefused, openPlain } from '../../same_answers.js';
+import { answerOf, answerWithRoom, type Feeds, isRuntimeFault, openPlain } from '../../same_answers.js';
 
 /**
  * What a plan means, with no thought of cost: every node computes in float32 as it did, and what a node of the half
@@ -112,7 +112,7 @@ const withType = (type: ValueType | undefined, dtype: DataType): ValueType | und
 /** What a model answers; with its casts spelled out where the runtime refuses to place those that it puts in itself. */
 export async function answerOfHalves(session: RunningModel, model: Model, feeds: Feeds) {
   const answer = await answerOf(session, feeds);
-  if (!isBufferRefused(answer)) return answer;
+  if (!isRuntimeFault(answer)) return answer;
   const copy = cloneModel(model);
   widenNodes(copy);
   const spelled = await openPlain(copy);
