@@ -50,6 +50,21 @@ describe.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s', (document) => {
   });
 });
 
+describe('links between documents', () => {
+  const documents = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    ...fs.readdirSync(path.join(root, 'docs')).map((file) => `docs/${file}`),
+  ];
+
+  it.each(documents)('lead somewhere from %s', (document) => {
+    const links = [...read(document).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link!);
+    const missing = links.filter((link) => !fs.existsSync(path.join(root, path.dirname(document), link)));
+    expect(missing).toEqual([]);
+  });
+});
+
 describe('the excerpts of CONTRIBUTING.md', () => {
   const excerpts = fences(read('CONTRIBUTING.md')).flatMap(({ info, text }) => {
     const [, file] = info.split(' ');
