@@ -5,6 +5,7 @@ import { Editor } from '../ir/editor.js';
 import { type Model, opsetVersion, type Value } from '../ir/graph.js';
 import { int64Tensor, tensorData } from '../ir/tensor.js';
 import { tensorType } from '../ir/value_type.js';
+import { runSamples, type SampleOptions } from './run_samples.js';
 import type { ModelRunner } from './runner.js';
 import type { SampleSource } from './sources/source.js';
 
@@ -13,13 +14,6 @@ export type ChannelRequest = { readonly value: Value; readonly size: number };
 
 /** Of each channel: the largest magnitude, and the sum of all magnitudes. */
 export type ChannelSizes = { readonly largest: Float64Array; readonly sum: Float64Array };
-
-export type ObserveChannelsOptions = {
-  /** Stop after this many samples. */
-  readonly limit?: number;
-  /** Called after each sample, for progress. */
-  onSample?(done: number, total: number | undefined): void;
-};
 
 /**
  * How large the channels along the last axis of each value are over all samples. The reductions run inside the model, so
@@ -31,40 +25,27 @@ export async function observeChannels(
   requests: readonly ChannelRequest[],
   source: SampleSource,
   runner: ModelRunner,
-  { limit, onSample }: ObserveChannelsOptions = {},
+  options: SampleOptions = {},
 ): Promise<ReadonlyMap<Value, ChannelSizes>> {
   const sizes = new Map<Value, ChannelSizes>();
   if (requests.length === 0) return sizes;
   const probes = withReductions(model, requests);
-  const session = await runner(probes.model);
-  let samples = 0;
-  try {
-    const total = limit === undefined ? source.count : Math.min(limit, source.count ?? limit);
-    const names = probes.outputs.flatMap(({ largest, sum }) => [largest, sum]);
-    for await (const sample of source.samples()) {
-      const results = await session.run(sample.feeds, names);
-      for (const [index, { value, size }] of requests.entries()) {
-        const known = sizes.get(value) ?? { largest: new Float64Array(size), sum: new Float64Array(size) };
-        sizes.set(value, known);
-        const { largest, sum } = probes.outputs[index]!;
-        // A tensor of no rows gives −infinity, which raises nothing.
-        for (const [channel, number] of (tensorData(results.get(largest)!) as Float32Array).entries()) {
-          known.largest[channel] = Math.max(known.largest[channel]!, number);
-        }
-        // The runtime's ReduceMax passes NaN by; a sum does not.
-        for (const [channel, number] of (tensorData(results.get(sum)!) as Float32Array).entries()) {
-          if (!Number.isFinite(number)) throw nonFinite(value.name, sample.name);
-          known.sum[channel] = known.sum[channel]! + number;
-        }
+  await runSamples({ model: probes.model }, source, runner, options, (results, sample) => {
+    for (const [index, { value, size }] of requests.entries()) {
+      const known = sizes.get(value) ?? { largest: new Float64Array(size), sum: new Float64Array(size) };
+      sizes.set(value, known);
+      const { largest, sum } = probes.outputs[index]!;
+      // A tensor of no rows gives −infinity, which raises nothing.
+      for (const [channel, number] of (tensorData(results.get(largest)!) as Float32Array).entries()) {
+        known.largest[channel] = Math.max(known.largest[channel]!, number);
       }
-      samples += 1;
-      onSample?.(samples, total);
-      if (samples === limit) break;
+      // The runtime's ReduceMax passes NaN by; a sum does not.
+      for (const [channel, number] of (tensorData(results.get(sum)!) as Float32Array).entries()) {
+        if (!Number.isFinite(number)) throw nonFinite(value.name, sample.name);
+        known.sum[channel] = known.sum[channel]! + number;
+      }
     }
-  } finally {
-    await session.close();
-  }
-  if (samples === 0) throw new DiagnosticError({ code: 'calibrate/no-samples', message: 'the data holds no sample' });
+  });
   return sizes;
 }
 

@@ -5,15 +5,9 @@ import { Editor } from '../ir/editor.js';
 import type { Model, Value } from '../ir/graph.js';
 import { int64Tensor, tensorData } from '../ir/tensor.js';
 import { tensorType } from '../ir/value_type.js';
+import { groupsOfBytes, runSamples, type SampleOptions } from './run_samples.js';
 import type { ModelRunner } from './runner.js';
 import type { SampleSource } from './sources/source.js';
-
-export type MomentOptions = {
-  /** Stop after this many samples. */
-  readonly limit?: number;
-  /** Called after each sample, for progress. */
-  onSample?(done: number, total: number | undefined): void;
-};
 
 /** An activation of the main graph whose last axis has `size` elements. */
 export type MomentRequest = { readonly value: Value; readonly size: number };
@@ -31,26 +25,12 @@ export async function observeMoments(
   requests: readonly MomentRequest[],
   source: SampleSource,
   runner: ModelRunner,
-  options: MomentOptions = {},
+  options: SampleOptions = {},
 ): Promise<ReadonlyMap<Value, Float64Array>> {
   const sums = new Map<Value, Float64Array>();
-  for (const group of groupsOf(requests)) await observeGroup(model, group, source, runner, options, sums);
+  const groups = groupsOfBytes(requests, ({ size }) => size ** 2 * 8, mostBytes);
+  for (const group of groups) await observeGroup(model, group, source, runner, options, sums);
   return sums;
-}
-
-function groupsOf(requests: readonly MomentRequest[]): MomentRequest[][] {
-  const groups: MomentRequest[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const request of requests) {
-    const own = request.size ** 2 * 8;
-    if (bytes + own > mostBytes) {
-      groups.push([]);
-      bytes = 0;
-    }
-    groups.at(-1)!.push(request);
-    bytes += own;
-  }
-  return groups;
 }
 
 async function observeGroup(
@@ -58,31 +38,19 @@ async function observeGroup(
   group: readonly MomentRequest[],
   source: SampleSource,
   runner: ModelRunner,
-  { limit, onSample }: MomentOptions,
+  options: SampleOptions,
   sums: Map<Value, Float64Array>,
 ): Promise<void> {
   const probes = withProducts(model, group);
-  const session = await runner(probes.model);
-  let samples = 0;
-  try {
-    const total = limit === undefined ? source.count : Math.min(limit, source.count ?? limit);
-    for await (const sample of source.samples()) {
-      const results = await session.run(sample.feeds, probes.outputs);
-      for (const [index, { value, size }] of group.entries()) {
-        const sum = sums.get(value) ?? new Float64Array(size * size);
-        sums.set(value, sum);
-        const products = tensorData(results.get(probes.outputs[index]!)!) as Float32Array;
-        for (const [at, product] of products.entries()) sum[at] = sum[at]! + product;
-        if (!sum.every(Number.isFinite)) throw nonFinite(value.name, sample.name);
-      }
-      samples += 1;
-      onSample?.(samples, total);
-      if (samples === limit) break;
+  await runSamples(probes, source, runner, options, (results, sample) => {
+    for (const [index, { value, size }] of group.entries()) {
+      const sum = sums.get(value) ?? new Float64Array(size * size);
+      sums.set(value, sum);
+      const products = tensorData(results.get(probes.outputs[index]!)!) as Float32Array;
+      for (const [at, product] of products.entries()) sum[at] = sum[at]! + product;
+      if (!sum.every(Number.isFinite)) throw nonFinite(value.name, sample.name);
     }
-  } finally {
-    await session.close();
-  }
-  if (samples === 0) throw new DiagnosticError({ code: 'calibrate/no-samples', message: 'the data holds no sample' });
+  });
 }
 
 const nonFinite = (value: string, sample: string): DiagnosticError =>

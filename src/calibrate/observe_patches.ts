@@ -6,6 +6,7 @@ import { type Graph, type Model, type Node, opsetVersion, type Value } from '../
 import { floatTensor, int64Tensor, tensorData } from '../ir/tensor.js';
 import type { ComputeNode } from '../passes/quantize/compute_node.js';
 import { type LayerRows, layerRows } from '../passes/quantize/layer_rows.js';
+import { groupsOfBytes, runSamples, type SampleOptions, sampleCount } from './run_samples.js';
 import type { ModelRunner } from './runner.js';
 import type { SampleSource } from './sources/source.js';
 
@@ -16,13 +17,6 @@ export type PatchStatistics = {
   /** Σ x·xᵀ of each group's patches, [groups, products, products], over as many patches as `count` says. */
   readonly moments: Float64Array;
   readonly count: number;
-};
-
-export type PatchOptions = {
-  /** Stop after this many samples. */
-  readonly limit?: number | undefined;
-  /** Called after each sample, for progress. */
-  readonly onSample?: ((done: number, total: number | undefined) => void) | undefined;
 };
 
 /** Bytes of sums held at once; the samples are run again for what goes beyond. */
@@ -49,31 +43,19 @@ export async function observePatches(
   source: SampleSource,
   runner: ModelRunner,
   onLayer: (layer: ComputeNode, statistics: PatchStatistics) => void,
-  options: PatchOptions = {},
+  options: SampleOptions = {},
 ): Promise<void> {
-  for (const group of groupsOf(layers)) {
+  const bytesOf = ({ node, weightDims }: ComputeNode) => {
+    const { groups, products } = layerRows(node, weightDims);
+    return groups * products ** 2 * 8;
+  };
+  for (const group of groupsOfBytes(layers, bytesOf, mostBytes)) {
     const sums = await observeGroup(model, group, source, runner, options);
     for (const [index, layer] of group.entries()) {
       const { mean, moments, count } = sums[index]!;
       onLayer(layer, { mean: mean.map((sum) => sum / Math.max(1, count)), moments, count });
     }
   }
-}
-
-function groupsOf(layers: readonly ComputeNode[]): ComputeNode[][] {
-  const groups: ComputeNode[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const layer of layers) {
-    const { groups: parts, products } = layerRows(layer.node, layer.weightDims);
-    const own = parts * products ** 2 * 8;
-    if (bytes + own > mostBytes) {
-      groups.push([]);
-      bytes = 0;
-    }
-    groups.at(-1)!.push(layer);
-    bytes += own;
-  }
-  return groups;
 }
 
 type Sums = { readonly mean: Float64Array; readonly moments: Float64Array; count: number };
@@ -83,9 +65,9 @@ async function observeGroup(
   group: readonly ComputeNode[],
   source: SampleSource,
   runner: ModelRunner,
-  { limit, onSample }: PatchOptions,
+  options: SampleOptions,
 ): Promise<Sums[]> {
-  const total = limit === undefined ? source.count : Math.min(limit, source.count ?? limit);
+  const total = sampleCount(source, options.limit);
   const { unknown, least } = patchesOfSample;
   const probes = withPatches(model, group, total ? Math.max(least, Math.ceil(patchesInAll / total)) : unknown);
   const outputs = probes.places.flatMap((place) => Object.values(place));
@@ -94,28 +76,17 @@ async function observeGroup(
     const mean = new Float64Array(groups * products);
     return { mean, moments: new Float64Array(mean.length * products), count: 0 };
   });
-  const session = await runner(probes.model);
-  let samples = 0;
-  try {
-    for await (const sample of source.samples()) {
-      const results = await session.run(sample.feeds, outputs);
-      const numbers = (name: string) => tensorData(results.get(name)!) as Float32Array;
-      for (const [index, { mean, shape, moments }] of probes.places.entries()) {
-        const sum = sums[index]!;
-        const patches = Number(tensorData(results.get(shape)!).at(-1));
-        sum.count += patches;
-        addInto(sum.mean, numbers(mean), patches);
-        addInto(sum.moments, numbers(moments), 1);
-        if (!isFiniteSum(sum)) throw nonFinite(group[index]!, sample.name);
-      }
-      samples += 1;
-      onSample?.(samples, total);
-      if (samples === limit) break;
+  await runSamples({ model: probes.model, outputs }, source, runner, options, (results, sample) => {
+    const numbers = (name: string) => tensorData(results.get(name)!) as Float32Array;
+    for (const [index, { mean, shape, moments }] of probes.places.entries()) {
+      const sum = sums[index]!;
+      const patches = Number(tensorData(results.get(shape)!).at(-1));
+      sum.count += patches;
+      addInto(sum.mean, numbers(mean), patches);
+      addInto(sum.moments, numbers(moments), 1);
+      if (!isFiniteSum(sum)) throw nonFinite(group[index]!, sample.name);
     }
-  } finally {
-    await session.close();
-  }
-  if (samples === 0) throw new DiagnosticError({ code: 'calibrate/no-samples', message: 'the data holds no sample' });
+  });
   return sums;
 }
 

@@ -1,6 +1,5 @@
 import { intAttribute } from '../ir/attribute.js';
 import { cloneModel } from '../ir/clone.js';
-import { DiagnosticError } from '../ir/diagnostic.js';
 import { Editor } from '../ir/editor.js';
 import type { Model, Value } from '../ir/graph.js';
 import { Inference } from '../ir/ops/inference/inference.js';
@@ -11,6 +10,7 @@ import { meanRange } from './calibrators/average.js';
 import { type MagnitudeBounds, magnitudeBounds } from './magnitude_bounds.js';
 import { nonFiniteError } from './non_finite.js';
 import { observeStatistics } from './observe_statistics.js';
+import { runSamples, type SampleOptions } from './run_samples.js';
 import type { ModelRunner } from './runner.js';
 import type { Sample, SampleSource } from './sources/source.js';
 import { toSumUnits } from './statistics.js';
@@ -18,15 +18,11 @@ import { toSumUnits } from './statistics.js';
 /** The calibrators that need extremes only. `average`: the mean of each sample's; what lies beyond saturates. */
 export type ExtremesCalibrator = 'minmax' | 'average';
 
-export type ObserveOptions = {
+export type ObserveOptions = SampleOptions & {
   /** Default `minmax`. */
   readonly calibrator?: ExtremesCalibrator;
-  /** Stop after this many samples. */
-  readonly limit?: number;
   /** What becomes of a value that takes NaN or infinity: an error unless told, or no range for it. */
   readonly nonFinite?: 'error' | 'no range';
-  /** Called after each sample, for progress. */
-  onSample?(done: number, total: number | undefined): void;
 };
 
 export type Observation = { readonly ranges: ReadonlyMap<string, Range>; readonly samples: number };
@@ -46,32 +42,20 @@ export async function observeRanges(
   if (values.length === 0) return { ranges: new Map(), samples: 0 };
   const magnitudes = magnitudeBounds(model.graph, values);
   const probes = withReductions(model, values, magnitudes.follows);
-  const session = await runner(probes.model);
   const gathered = new Map<string, Gathered>();
   const odd = new Set<string>();
   const isLenient = options.nonFinite === 'no range';
-  let samples = 0;
-  try {
-    const total = options.limit === undefined ? source.count : Math.min(options.limit, source.count ?? options.limit);
-    for await (const sample of source.samples()) {
-      const fed = isLenient ? new Map<string, number>() : requireNumbers(sample);
-      const results = await session.run(sample.feeds, probes.outputs);
-      const found = probes.probes.map((probe) => reductionsOf(probe, results));
-      // What is odd here may still be numbers whose sum is none.
-      if (!isLenient && (found.some(isOdd) || mayOverflow(magnitudes, found, fed)))
-        await requireFiniteValues(model, values, sample, runner);
-      for (const extremes of found) {
-        if (isLenient && isOdd(extremes)) odd.add(extremes.name);
-        else gather(gathered, extremes);
-      }
-      samples += 1;
-      options.onSample?.(samples, total);
-      if (samples === options.limit) break;
+  const samples = await runSamples(probes, source, runner, options, async (results, sample) => {
+    const fed = isLenient ? new Map<string, number>() : requireNumbers(sample);
+    const found = probes.probes.map((probe) => reductionsOf(probe, results));
+    // What is odd here may still be numbers whose sum is none.
+    if (!isLenient && (found.some(isOdd) || mayOverflow(magnitudes, found, fed)))
+      await requireFiniteValues(model, values, sample, runner);
+    for (const extremes of found) {
+      if (isLenient && isOdd(extremes)) odd.add(extremes.name);
+      else gather(gathered, extremes);
     }
-  } finally {
-    await session.close();
-  }
-  if (samples === 0) throw new DiagnosticError({ code: 'calibrate/no-samples', message: 'the data holds no sample' });
+  });
   for (const name of odd) gathered.delete(name);
   return { ranges: rangesOf(gathered, options.calibrator ?? 'minmax'), samples };
 }

@@ -9,7 +9,7 @@ import { layerSize } from '../passes/quantize/compute_node.js';
 import type { ActivationParameters } from '../passes/quantize/ranges.js';
 import { zeroPointTensor } from '../passes/quantize/zero_point.js';
 import type { QuantizedType } from '../passes/target_profile.js';
-import type { PatchOptions } from './observe_patches.js';
+import { runSamples, type SampleOptions } from './run_samples.js';
 import type { ModelRunner } from './runner.js';
 import type { SampleSource } from './sources/source.js';
 
@@ -32,39 +32,27 @@ export async function observeShifts(
   requests: readonly ShiftRequest[],
   source: SampleSource,
   runner: ModelRunner,
-  { limit, onSample }: PatchOptions = {},
+  options: SampleOptions = {},
 ): Promise<Float64Array[]> {
   const probes = withShifts(model, requests);
   const sums = requests.map(({ layer }) => new Float64Array(layerSize(layer.node, layer.weightDims).outputs));
   const counts = requests.map(() => 0);
-  const session = await runner(probes.model);
-  let samples = 0;
-  try {
-    const total = limit === undefined ? source.count : Math.min(limit, source.count ?? limit);
-    for await (const sample of source.samples()) {
-      const results = await session.run(sample.feeds);
-      for (const [index, { mean, shape, added }] of probes.places.entries()) {
-        const sum = sums[index]!;
-        const places = Array.from(tensorData(results.get(shape)!), Number)
-          .slice(2)
-          .reduce((product, size) => product * size, 1);
-        const means = tensorData(results.get(mean)!) as Float32Array;
-        // One row of outputs for each sample of a batch.
-        for (let at = 0; at < means.length; at += 1) {
-          const output = at % sum.length;
-          sum[output] = sum[output]! + means[at]! * places;
-        }
-        counts[index] = counts[index]! + (means.length / sum.length) * places - added;
-        if (!sum.every(Number.isFinite)) throw nonFinite(requests[index]!.layer, sample.name);
+  await runSamples({ model: probes.model }, source, runner, options, (results, sample) => {
+    for (const [index, { mean, shape, added }] of probes.places.entries()) {
+      const sum = sums[index]!;
+      const places = Array.from(tensorData(results.get(shape)!), Number)
+        .slice(2)
+        .reduce((product, size) => product * size, 1);
+      const means = tensorData(results.get(mean)!) as Float32Array;
+      // One row of outputs for each sample of a batch.
+      for (let at = 0; at < means.length; at += 1) {
+        const output = at % sum.length;
+        sum[output] = sum[output]! + means[at]! * places;
       }
-      samples += 1;
-      onSample?.(samples, total);
-      if (samples === limit) break;
+      counts[index] = counts[index]! + (means.length / sum.length) * places - added;
+      if (!sum.every(Number.isFinite)) throw nonFinite(requests[index]!.layer, sample.name);
     }
-  } finally {
-    await session.close();
-  }
-  if (samples === 0) throw new DiagnosticError({ code: 'calibrate/no-samples', message: 'the data holds no sample' });
+  });
   return sums.map((sum, index) => sum.map((each) => each / Math.max(1, counts[index]!)));
 }
 
