@@ -2,7 +2,7 @@ import { ortEvaluator } from './backends/ort/run.js';
 import { findTarget } from './backends/target.js';
 import type { CalibrationOptions } from './calibrate/calibrate.js';
 import { int8Candidate } from './int8/int8_candidate.js';
-import { planInt8, type QuantizationOptions } from './int8/quantize_int8.js';
+import { laidOutFor, planInt8, type QuantizationOptions } from './int8/quantize_int8.js';
 import { type LayerSensitivity, measureLayers, rankLayers } from './int8/sensitivity.js';
 import { type Accuracy, type AccuracyOptions, openAccuracyProbe, sqnrOf } from './int8/sensitivity_probe.js';
 import { cloneModel } from './ir/clone.js';
@@ -83,7 +83,7 @@ export async function analyzeSensitivity(options: AnalyzeOptions): Promise<Sensi
     const float = probe.metric?.float;
     return {
       target: target.name,
-      cpu: plan.cpu,
+      cpu: laidOutFor(plan),
       samples: probe.samples,
       ...(probe.metric && { metric: probe.metric }),
       together: figuresOf(together, float),

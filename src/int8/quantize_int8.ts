@@ -47,6 +47,7 @@ export type QuantizationOptions = Omit<PlacementOptions, 'floats' | 'tensors'> &
 /** What became of the int8 request. */
 export type QuantizationReport = {
   readonly precision: 'int8' | 'fp8';
+  /** The kind of processor that it is laid out for, or the target where it is the same for all. */
   readonly cpu: string;
   readonly eightBit: number;
   readonly floats: readonly { readonly node: string; readonly reason: string }[];
@@ -114,7 +115,7 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
   if (quantization.format === 'qoperator') await run(integerOperatorsPipeline);
   return {
     precision: request.precision ?? 'int8',
-    cpu: plan.cpu,
+    cpu: laidOutFor(plan),
     eightBit: placement.computes.length + placement.carries.length,
     floats: placement.floats.map(({ node, reason }) => ({ node: node.name || node.opType, reason })),
     samples: plan.samples,
@@ -125,6 +126,10 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
     ...(plan.weights && { weights: plan.weights }),
   };
 }
+
+/** In words: what the layout of 8 bits is made for. */
+export const laidOutFor = ({ target, cpu }: Pick<Int8Plan, 'target' | 'cpu'>): string =>
+  target.int8[cpu] === undefined ? target.name : cpu;
 
 /** @throws DiagnosticError as `quantizeInt8`; `calibrate/no-elements`, `quantize/weights-not-finite` among them. */
 export async function planInt8(request: Int8Request): Promise<Int8Plan> {
