@@ -62,7 +62,7 @@ export async function calibrateModel(options: CalibrateModelOptions): Promise<Sa
     model,
     values,
     shard === undefined ? source : shardSource(source, shard, limit),
-    ortRunner({ worker: true }),
+    ortRunner({ worker: onProgress !== undefined }),
     { ...options, ...(shard !== undefined && { limit: undefined }), onSample: onProgress?.sample },
   );
   // A shard may come away with nothing where there are fewer samples than shards.

@@ -1,6 +1,6 @@
 import { hostCpu } from '../backends/ort/host.js';
 import { ortRunner } from '../backends/ort/run.js';
-import { type CalibrationOptions, calibrate, countsElements } from '../calibrate/calibrate.js';
+import { type CalibrationOptions, calibrate } from '../calibrate/calibrate.js';
 import { DiagnosticError } from '../ir/diagnostic.js';
 import type { Model, Value } from '../ir/graph.js';
 import type { PipelineStep } from '../passes/pipeline.js';
@@ -145,10 +145,8 @@ export async function planInt8(request: Int8Request): Promise<Int8Plan> {
   const placement = placeInt8(model, scheme, quantization);
   requireFiniteLayers(placement);
   onProgress?.stage?.('calibrating');
-  // In a thread of its own the model runs on while its activations are counted.
   const calibrators = tensorCalibrators(model, quantization.tensors ?? []);
-  const counts = calibrators.size > 0 || countsElements(calibration.calibrator ?? 'minmax');
-  const runner = ortRunner({ worker: counts || onProgress !== undefined });
+  const runner = ortRunner({ worker: onProgress !== undefined });
   const values = valuesToObserve(placement);
   // A model whose pairs are complete needs no data.
   const observed =

@@ -1,5 +1,4 @@
 import { constantTensor } from '../../ir/constant.js';
-import { DiagnosticError } from '../../ir/diagnostic.js';
 import type { Graph, Node, Use, Value } from '../../ir/graph.js';
 import type { Inference } from '../../ir/ops/inference/inference.js';
 import { keepsOrder } from '../../ir/ops/traits.js';
@@ -17,6 +16,7 @@ import {
   tooSmall,
 } from './compute_node.js';
 import { type ExistingPair, existingPairs, onlyRounds } from './existing_pairs.js';
+import { requireOwnType, requireRounding, requireTypes } from './placement_requirements.js';
 import { skipOf } from './residual.js';
 import { saturatesLike } from './saturation.js';
 import { ScaleGroups, type SharedScales, sharedScales } from './scale_groups.js';
@@ -374,36 +374,6 @@ export const dataInputs = (node: Node): Value[] => {
   const count = node.opType === 'Concat' ? node.inputs.length : node.opType === 'Add' || node.opType === 'Mul' ? 2 : 1;
   return node.inputs.slice(0, count).filter((input) => input !== null);
 };
-
-function requireTypes({ types }: Selection, { activationTypes }: QuantizationScheme): void {
-  for (const [value, dtype] of types) {
-    if (activationTypes.includes(dtype)) continue;
-    throw new DiagnosticError({
-      code: 'quantize/type-not-offered',
-      message: `"${value.name}" cannot be ${dtype}: the target does not take such activations`,
-      help: `It takes ${activationTypes.join(', ')}`,
-    });
-  }
-}
-
-function requireOwnType({ value, parameters }: ExistingPair, { types }: Selection): void {
-  const asked = types.get(value);
-  if (asked === undefined || asked === parameters?.dtype) return;
-  throw new DiagnosticError({
-    code: 'quantize/pair-keeps-type',
-    message: `the model quantizes "${value.name}" itself, and its pair keeps its type`,
-    help: 'Leave the type out, or take the pair out of the model',
-  });
-}
-
-function requireRounding(pair: ExistingPair): void {
-  if (onlyRounds(pair)) return;
-  throw new DiagnosticError({
-    code: 'quantize/pair-cuts-off',
-    message: `the pair of "${pair.value.name}" cuts off at 0, which may stand for an activation`,
-    help: 'It cannot be taken away; leave the tensor out of those that are to stay in float',
-  });
-}
 
 function carryReason(node: Node, inference: Inference): string | undefined {
   const others = node.opType === 'Split' ? [] : node.outputs.slice(1);
