@@ -98,7 +98,8 @@ export function modelsIn(folder: string): PrecisionModel[] {
 function fromFile(file: string): PrecisionModel {
   const name = path.basename(file, '.onnx');
   const image = images[name];
-  if (file === detector.file) return { name, load: () => loadModel(file), samples: renderedLines };
+  if (fs.realpathSync(file) === fs.realpathSync(detector.file))
+    return { name, load: () => loadModel(file), samples: renderedLines };
   return {
     name,
     load: () => loadModel(file),
