@@ -6,7 +6,6 @@ import type { CalibrationOptions } from './calibrate/calibrate.js';
 import { type Check, type CheckOptions, checkDiagnostics } from './evaluate/check.js';
 import { type ModelSummary, modelFileBytes, summarizeModel } from './evaluate/summary.js';
 import { type CastReport, castToHalf, type HalfOptions } from './half/cast_to_half.js';
-import { gateDiagnostics } from './int8/latency_gate_conditions.js';
 import { type QuantizationOptions, type QuantizationReport, quantizeInt8 } from './int8/quantize_int8.js';
 import { cloneModel } from './ir/clone.js';
 import { type Diagnostic, DiagnosticError } from './ir/diagnostic.js';
@@ -118,7 +117,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
       diagnostics: [
         ...forced,
         ...reports.flatMap(({ diagnostics }) => diagnostics),
-        ...(quantization?.gate ? gateDiagnostics(quantization.gate) : []),
+        ...(quantization?.diagnostics ?? []),
         ...(cast?.diagnostics ?? []),
         ...(cast !== undefined && options.pipeline === undefined && target.castsAround !== undefined
           ? [widenedByRuntime(target)]

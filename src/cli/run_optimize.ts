@@ -133,8 +133,9 @@ function jsonReport(input: string, { model: _model, quantization, cast, ...resul
   const {
     ranges: _ranges,
     floatNodes: _floatNodes,
+    diagnostics: _diagnostics,
     ...rest
-  } = quantization ?? { ranges: undefined, floatNodes: undefined };
+  } = quantization ?? { ranges: undefined, floatNodes: undefined, diagnostics: undefined };
   return {
     input,
     output: result.files?.model,

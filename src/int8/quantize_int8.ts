@@ -1,7 +1,7 @@
 import { hostCpu } from '../backends/ort/host.js';
 import { ortRunner } from '../backends/ort/run.js';
 import { type CalibrationOptions, calibrate } from '../calibrate/calibrate.js';
-import { DiagnosticError } from '../ir/diagnostic.js';
+import { type Diagnostic, DiagnosticError } from '../ir/diagnostic.js';
 import type { Model, Value } from '../ir/graph.js';
 import type { PipelineStep } from '../passes/pipeline.js';
 import { afterQuantizationPipeline, integerOperatorsPipeline } from '../passes/pipelines.js';
@@ -17,9 +17,10 @@ import type { QuantizationScheme, TargetProfile } from '../passes/target_profile
 import type { Progress } from '../progress.js';
 import { type AccuracyBar, type FloatSearch, searchFloats } from './float_search.js';
 import { loadFloats } from './floats_file.js';
+import { idleOverrides } from './idle_overrides.js';
 import { type FloatNodes, withFloats } from './int8_candidate.js';
 import type { GateReport } from './latency_gate.js';
-import { applyGate, type GateSettings } from './latency_gate_conditions.js';
+import { applyGate, type GateSettings, gateDiagnostics } from './latency_gate_conditions.js';
 import { placeInt8, prepareInt8 } from './prepare_int8.js';
 import { requestedScheme, type SchemeRequest } from './requested_scheme.js';
 import { type FloatRewrites, rewriteFloats } from './rewrite_floats.js';
@@ -61,6 +62,7 @@ export type QuantizationReport = {
   readonly gate?: GateReport;
   /** Where rounding was learned or biases were corrected. */
   readonly weights?: WeightReport;
+  readonly diagnostics: readonly Diagnostic[];
 };
 
 export type Int8Request = Pick<SchemeRequest, 'precision' | 'force'> & {
@@ -101,6 +103,7 @@ export type Int8Plan = Omit<Int8Request, 'quantization'> & {
  */
 export async function quantizeInt8(request: Int8Request): Promise<QuantizationReport> {
   const plan = await planInt8(request);
+  const diagnostics = idleOverrides(plan, request.quantization);
   const { model, run, scheme, ranges, coding, quantization } = plan;
   const { floats: searched, search } = await searchFloats(plan);
   const gate = await applyGate(plan, searched);
@@ -123,6 +126,7 @@ export async function quantizeInt8(request: Int8Request): Promise<QuantizationRe
     ...(search && { search }),
     floatNodes,
     ...(gate && { gate: gate.report }),
+    diagnostics: [...diagnostics, ...(gate ? gateDiagnostics(gate.report) : [])],
     ...(plan.weights && { weights: plan.weights }),
   };
 }
