@@ -1,5 +1,6 @@
 import { ortRunner } from './backends/ort/run.js';
-import { apparentPrecision, type Check, type CheckOptions, checkModel, halfCandidateOf } from './evaluate/check.js';
+import { apparentPrecision } from './evaluate/apparent_precision.js';
+import { type Check, type CheckOptions, checkModel, halfCandidateOf } from './evaluate/check.js';
 import type { tolerances } from './evaluate/tolerance.js';
 import type { Model } from './ir/graph.js';
 import { loadModel } from './ir/onnx/files.js';

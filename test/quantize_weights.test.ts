@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decoderModel } from '../bench/decoder_model.js';
 import { dtypeFileName, dtypes } from '../src/dtype_presets.js';
-import { apparentPrecision } from '../src/evaluate/check.js';
+import { apparentPrecision } from '../src/evaluate/apparent_precision.js';
 import { intAttribute } from '../src/ir/attribute.js';
 import { opsetVersion } from '../src/ir/graph.js';
 import { loadModel, saveModel } from '../src/ir/onnx/files.js';

@@ -1,21 +1,18 @@
 import { type Command, Option } from 'commander';
 import type { AnalyzeOptions } from '../analyze_sensitivity.js';
-import { type CalibratorName, calibratorNames } from '../calibrate/calibrators/calibrator.js';
+import { calibratorNames } from '../calibrate/calibrators/calibrator.js';
 import { type AccuracyFlags, accuracyOptions, addAccuracyOptions } from './accuracy_options.js';
 import { type DataFlags, openOptions, parseNumber, parsePositive } from './data_options.js';
+import { type CalibrationFlags, calibrationOptions } from './int8_options.js';
 
 /** Flags of quantize that --analyze reads. */
 export type AnalyzeFlags = AccuracyFlags &
+  CalibrationFlags &
   DataFlags & {
     readonly analyze?: boolean;
     readonly analyzeSamples?: number;
     readonly target?: string;
     readonly cpu?: string;
-    readonly calibrationData?: string;
-    readonly calibrationLimit?: number;
-    readonly calibrator?: CalibratorName;
-    readonly percentile?: number;
-    readonly ranges?: string;
     readonly include?: string[];
     readonly exclude?: string[];
     readonly config?: string;
@@ -36,20 +33,13 @@ export const addAnalyzeOptions = (command: Command): Command =>
   );
 
 export function analyzeOptions(flags: AnalyzeFlags): Omit<AnalyzeOptions, 'model'> {
-  const { target, cpu, calibrationData, calibrationLimit, calibrator, percentile, ranges, include, exclude } = flags;
+  const { target, cpu, include, exclude } = flags;
   return {
     ...accuracyOptions(flags),
     ...(flags.analyzeSamples !== undefined && { samples: flags.analyzeSamples }),
     ...(target !== undefined && { target }),
     ...(cpu !== undefined && { cpu }),
-    calibration: {
-      ...openOptions(flags),
-      ...(calibrationData !== undefined && { data: calibrationData }),
-      ...(calibrationLimit !== undefined && { limit: calibrationLimit }),
-      ...(calibrator && { calibrator }),
-      ...(percentile !== undefined && { percentile }),
-      ...(ranges !== undefined && { ranges }),
-    },
+    calibration: { ...openOptions(flags), ...calibrationOptions(flags) },
     quantization: { ...(include && { include }), ...(exclude && { exclude }) },
   };
 }

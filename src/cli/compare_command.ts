@@ -35,11 +35,13 @@ export const compareCommand = (): Command =>
     .action(async (referenceFile: string, candidateFile: string, flags: Flags) => {
       const [
         { loadModel },
-        { apparentPrecision, checkModel, CheckFailedError, halfCandidateOf },
+        { apparentPrecision },
+        { checkModel, CheckFailedError, halfCandidateOf },
         { ortRunner },
         { progressBar },
       ] = await Promise.all([
         import('../ir/onnx/files.js'),
+        import('../evaluate/apparent_precision.js'),
         import('../evaluate/check.js'),
         import('../backends/ort/run.js'),
         import('./progress_bar.js'),

@@ -1,17 +1,22 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CalibrationOptions } from '../calibrate/calibrate.js';
 import { type CalibratorName, calibratorNames } from '../calibrate/calibrators/calibrator.js';
 import type { OptimizeOptions } from '../optimize.js';
 import type { TensorOverride } from '../passes/quantize/selection.js';
 import { parseNumber, parsePositive } from './data_options.js';
 
-/** How int8 is placed, calibrated and written. */
-export type Int8Flags = {
-  readonly cpu?: string;
+/** Where ranges come from. */
+export type CalibrationFlags = {
   readonly calibrationData?: string;
   readonly calibrationLimit?: number;
   readonly calibrator?: CalibratorName;
   readonly percentile?: number;
   readonly ranges?: string;
+};
+
+/** How int8 is placed, calibrated and written. */
+export type Int8Flags = CalibrationFlags & {
+  readonly cpu?: string;
   readonly include?: string[];
   readonly exclude?: string[];
   readonly floatTensor?: string[];
@@ -99,14 +104,16 @@ export const addInt8Options = (command: Command): Command =>
     .option('--correct-bias', 'shift biases by the mean error of int8 on the samples (default: where there are any)')
     .option('--no-correct-bias', 'leave biases as they are');
 
+export const calibrationOptions = (flags: CalibrationFlags): CalibrationOptions => ({
+  ...(flags.calibrationData !== undefined && { data: flags.calibrationData }),
+  ...(flags.calibrationLimit !== undefined && { limit: flags.calibrationLimit }),
+  ...(flags.calibrator && { calibrator: flags.calibrator }),
+  ...(flags.percentile !== undefined && { percentile: flags.percentile }),
+  ...(flags.ranges !== undefined && { ranges: flags.ranges }),
+});
+
 export function int8Options(flags: Int8Flags): Pick<OptimizeOptions, 'cpu' | 'calibration' | 'quantization'> {
-  const calibration = {
-    ...(flags.calibrationData !== undefined && { data: flags.calibrationData }),
-    ...(flags.calibrationLimit !== undefined && { limit: flags.calibrationLimit }),
-    ...(flags.calibrator && { calibrator: flags.calibrator }),
-    ...(flags.percentile !== undefined && { percentile: flags.percentile }),
-    ...(flags.ranges !== undefined && { ranges: flags.ranges }),
-  };
+  const calibration = calibrationOptions(flags);
   const tensors: TensorOverride[] = [
     ...(flags.floatTensor ?? []).map((match) => ({ match, skip: true })),
     ...(flags.tensorRange ?? []),

@@ -1,14 +1,11 @@
 import type { ModelRunner, RunningModel } from '../calibrate/runner.js';
 import { type OpenSourceOptions, openSource, type SourceSpec } from '../calibrate/sources/open_source.js';
 import type { SampleSource } from '../calibrate/sources/source.js';
-import { getInt } from '../ir/attribute.js';
-import { constantTensor } from '../ir/constant.js';
-import { type DataType, dataTypeOfCode } from '../ir/data_type.js';
 import { type Diagnostic, DiagnosticError } from '../ir/diagnostic.js';
-import type { Model, Node } from '../ir/graph.js';
-import { encodeHalf, type HalfType } from '../ir/half_float.js';
+import type { Model } from '../ir/graph.js';
+import { encodeHalf } from '../ir/half_float.js';
 import { floatTensor, type Tensor, tensorData, tensorFromData } from '../ir/tensor.js';
-import { modelGraphs } from '../ir/traversal.js';
+import { apparentHalf } from './apparent_precision.js';
 import { samplesThatRun } from './check_samples.js';
 import { type Comparison, compareOutputs, compareSignatures, fedInputs, type HalfPorts } from './compare.js';
 import { floatValues } from './output_error.js';
@@ -67,6 +64,7 @@ export type HalfCandidate = {
   /** Whether it fails where the runtime does not load it; otherwise its roundings are spelled out for the runtime. */
   readonly mustLoad: boolean;
 };
+
 const int8Help = '--min-sqnr leaves in float what does most harm; quantize --analyze shows what that is';
 
 /**
@@ -208,60 +206,11 @@ async function openSamples(
   return source ?? `the original runs on no sample that could be made from its types: ${reason ?? 'no input fits'}`;
 }
 
-/** The precision that a model's own operators show, the coarsest where they show several; else fp32. */
-export function apparentPrecision(model: Model): keyof typeof tolerances {
-  const half = apparentHalf(model);
-  let found: keyof typeof tolerances = half === undefined ? 'fp32' : half === 'float16' ? 'fp16' : 'bf16';
-  for (const graph of modelGraphs(model)) {
-    for (const node of graph.nodes) {
-      if (hasFourBits(node)) return 'int4';
-      if (quantizing.has(node.opType)) found = found === 'int8' || !isFloat8(node) ? 'int8' : 'fp8';
-      else if (found !== 'int8' && found !== 'fp8' && dequantizing.has(node.opType)) found = 'int8-weights';
-    }
-  }
-  return found;
-}
-
-/** The 16-bit floats that a model stores, takes, gives or casts to; bfloat16 where there are both. */
-export function apparentHalf(model: Model): HalfType | undefined {
-  const found = new Set<DataType | undefined>();
-  for (const { type } of [...model.graph.inputs, ...model.graph.outputs]) {
-    if (type?.kind === 'tensor') found.add(type.dtype);
-  }
-  for (const graph of modelGraphs(model)) {
-    for (const { initializer } of graph.initializers) found.add(initializer?.dtype);
-    for (const node of graph.nodes) {
-      if (node.opType === 'Cast') found.add(dataTypeOfCode(getInt(node, 'to', 0)));
-    }
-  }
-  return found.has('bfloat16') ? 'bfloat16' : found.has('float16') ? 'float16' : undefined;
-}
-
 /** How a candidate that came as a file is compared: inputs and outputs may be of 16 bits where the model is. */
 export const halfCandidateOf = (reference: Model, candidate: Model): HalfCandidate | undefined =>
   apparentHalf(candidate) !== undefined && apparentHalf(reference) === undefined
     ? { ports: 'any', mustLoad: false }
     : undefined;
-
-const isFloat8 = (node: Node): boolean => constantTensor(node.inputs[2])?.dtype.startsWith('float8') === true;
-
-const quantizing: ReadonlySet<string> = new Set([
-  'QuantizeLinear',
-  'DynamicQuantizeLinear',
-  'DynamicQuantizeMatMul',
-  'DynamicQuantizeLSTM',
-  'QLinearConv',
-  'QLinearMatMul',
-]);
-
-const dequantizing: ReadonlySet<string> = new Set(['DequantizeLinear', 'MatMulNBits', 'GatherBlockQuantized']);
-
-function hasFourBits(node: Node): boolean {
-  if (node.opType === 'MatMulBnb4') return true;
-  if (!dequantizing.has(node.opType)) return false;
-  const dtype = constantTensor(node.inputs[0])?.dtype;
-  return node.opType === 'DequantizeLinear' ? dtype === 'int4' || dtype === 'uint4' : getInt(node, 'bits', 4) === 4;
-}
 
 const spelled = 'the result was not run as it is but in float32 with every rounding spelled out';
 

@@ -6,7 +6,7 @@ import { nestedGraphs } from '../ir/topological_order.js';
 import { constantFits } from '../passes/precision/constant_fit.js';
 import { halfSlots } from '../passes/precision/half_slots.js';
 import { constantObstacle } from '../passes/precision/node_wishes.js';
-import { isOperator } from '../passes/rewrite/operator.js';
+import { isDequantize, isQuantize } from '../passes/quantize/existing_pairs.js';
 
 export type PairPrecision = { readonly half: ReadonlySet<Node>; readonly float: ReadonlySet<Node> };
 
@@ -41,9 +41,6 @@ export function pairPrecision(model: Model, inference: Inference, half: HalfType
   }
   return { half: inHalf, float: inFloat };
 }
-
-const isQuantize = (node: Node): boolean => isOperator(node, 'QuantizeLinear');
-const isDequantize = (node: Node): boolean => isOperator(node, 'DequantizeLinear');
 
 const readersOf = (value: Value | null | undefined): Node[] =>
   Array.from(value?.uses ?? []).flatMap((use) => (use.kind === 'node' ? [use.user] : []));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ortRunner } from '../../src/backends/ort/run.js';
 import { compareModels } from '../../src/compare_models.js';
-import { apparentPrecision } from '../../src/evaluate/check.js';
+import { apparentPrecision } from '../../src/evaluate/apparent_precision.js';
 import { floatValues } from '../../src/evaluate/output_error.js';
 import { spellRounding } from '../../src/evaluate/spell_rounding.js';
 import { intAttribute } from '../../src/ir/attribute.js';
